@@ -1,0 +1,38 @@
+"""`python -m billing_consumer`: one consumer, until SIGTERM or SIGINT; what is in hand is finished first."""
+
+import signal
+from functools import partial
+
+from billing_consumer.consumer import BillingConsumer
+from bus.transports import choose_bus
+from runtime.logging import configure
+from runtime.metrics import serve_metrics
+from runtime.settings import ConsumerSettings, load_settings
+from storage.database import connect_as
+
+SERVICE = "billing_consumer"
+ROLE = "billbus_updater"
+
+
+def main() -> None:
+    settings = load_settings(ConsumerSettings)
+    configure(SERVICE, settings.log_level)
+    serve_metrics(settings.metrics_port)
+    database_url = settings.database_url.get_secret_value()
+    amqp_url = settings.amqp_url.get_secret_value() if settings.amqp_url else None
+
+    connect = partial(connect_as, database_url, ROLE, f"{SERVICE}.{settings.consumer_index}")
+    bus = choose_bus(amqp_url, connect, SERVICE)
+    source = bus.command_consumer(settings.consumer_index, settings.consumer_count)
+    consumer = BillingConsumer(source, connect, settings.group_limit)
+
+    def stop(_signal: int, _frame: object) -> None:
+        consumer.is_stopping = True
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+    consumer.run()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,197 @@
+"""The loop of a billing consumer.
+
+A group is applied in one transaction and acknowledged in one stroke after its commit. A crash in between
+delivers it again, and the journal says that it is done. When a group fails, its commands are applied one by
+one, so that only the one that fails for itself is parked. Postgres or the broker being away is never a
+command's fault: the group is held and tried again.
+"""
+
+from collections.abc import Callable, Sequence
+from time import monotonic, sleep
+
+import psycopg
+import structlog
+
+from billing_consumer.journal import JournalDesk
+from bus.backoff import reconnect_delay_seconds
+from bus.messages import decode_command
+from bus.port import Consumer, Delivery
+from kit.errors import InvalidMessage
+from kit.ids import sha256
+from runtime.metrics import COMMANDS_ANSWERED, GROUP_SIZE
+from state_updater.apply import Answer, Received, apply_group
+from state_updater.crash_points import crash_point
+
+WAIT_SECONDS = 0.5
+# Deadlocks and lock time-outs are tried again this often at once; then the command goes back to the journal.
+TRIES_AT_ONCE = 3
+# A command that was being applied alone at this many crashes in a row is parked: it kills the process.
+CRASHES_LIMIT = 5
+# A parked command's error text is for a person; this much of it is kept.
+ERROR_TEXT_LIMIT = 500
+
+Connect = Callable[[], psycopg.Connection[tuple[object, ...]]]
+
+log = structlog.get_logger(__name__)
+
+
+class PostgresAway(Exception):
+    """The connection is gone: nothing can be said of any command."""
+
+
+def is_momentary(error: psycopg.Error) -> bool:
+    """Serialization failure, deadlock, lock or statement time-out: it may pass a moment later."""
+    return error.sqlstate in {"40001", "40P01", "55P03", "57014"}
+
+
+class BillingConsumer:
+    """Applies what `source` delivers, with one connection under the updater's role."""
+
+    def __init__(self, source: Consumer, connect: Connect, group_limit: int) -> None:
+        self._source = source
+        self._connect = connect
+        self._group_limit = group_limit
+        self._connection: psycopg.Connection[tuple[object, ...]] | None = None
+        self._is_first_group = True
+        self.is_stopping = False
+
+    def run(self) -> None:
+        """Until `is_stopping`; then what is in hand is finished and both connections are closed."""
+        while not self.is_stopping:
+            deliveries = self._source.receive(self._group_limit, WAIT_SECONDS)
+            if deliveries:
+                self._take(deliveries)
+        self._source.close()
+        if self._connection is not None:
+            self._connection.close()
+
+    def _take(self, deliveries: Sequence[Delivery]) -> None:
+        crash_point("after_receive")
+        started = monotonic()
+        readable = [each for each in deliveries if each.message_id is not None]
+        received = [_decode(each) for each in readable]
+        unknown = self._apply_until_done(received)
+        for each in deliveries:
+            if each.message_id is None or each.message_id in unknown:
+                log.warning("message without a journal row", kind=each.kind, message_id=str(each.message_id))
+                self._source.reject(each, "no_journal_row")
+        crash_point("after_commit")
+        self._source.acknowledge(deliveries)
+        GROUP_SIZE.observe(len(deliveries))
+        log.info("group applied", commands=len(deliveries), seconds=round(monotonic() - started, 4))
+
+    def _apply_until_done(self, received: Sequence[Received]) -> set[object]:
+        """Returns ids without a journal row. Holds the group while Postgres is away."""
+        failures = 0
+        while True:
+            try:
+                return self._apply(received, singly=self._is_first_group or failures > 0)
+            except PostgresAway as away:
+                failures += 1
+                log.warning("postgres is away", failures=failures, reason=str(away.__cause__)[:200])
+                self._wait(reconnect_delay_seconds(failures))
+
+    def _wait(self, seconds: float) -> None:
+        until = monotonic() + seconds
+        while monotonic() < until:
+            self._source.keep_alive()
+            sleep(min(0.2, max(0.0, until - monotonic())))
+
+    def _apply(self, received: Sequence[Received], *, singly: bool) -> set[object]:
+        if not received:
+            return set()
+        unknown: set[object] = set()
+        if not singly:
+            try:
+                applied = apply_group(self._open(), received)
+            except Exception as error:
+                self._forget_or_raise(error)
+                log.warning("group failed, going on one by one", reason=repr(error)[:ERROR_TEXT_LIMIT])
+            else:
+                self._report(applied.answers)
+                return set(applied.unknown)
+        for each in received:
+            unknown |= self._apply_alone(each)
+        self._is_first_group = False
+        return unknown
+
+    def _apply_alone(self, received: Received) -> set[object]:
+        desk = JournalDesk(self._open)
+        if (
+            self._is_first_group
+            and self._guarded(lambda: desk.count_try(received.command_id)) > CRASHES_LIMIT
+        ):
+            self._guarded(lambda: desk.park(received.command_id, {"code": "crashes_the_process"}))
+            return set()
+        for _ in range(TRIES_AT_ONCE):
+            try:
+                applied = apply_group(self._open(), [received])
+            except psycopg.Error as error:
+                self._forget_or_raise(error)
+                if not is_momentary(error):
+                    return self._park(desk, received, error)
+            except Exception as error:
+                self._forget_or_raise(error)
+                return self._park(desk, received, error)
+            else:
+                self._report(applied.answers)
+                return set(applied.unknown)
+        log.warning("command goes back to the journal", command_id=str(received.command_id))
+        self._guarded(lambda: desk.put_back(received.command_id))
+        return set()
+
+    def _park(self, desk: JournalDesk, received: Received, error: Exception) -> set[object]:
+        problem = {
+            "code": getattr(error, "code", type(error).__name__),
+            "error": str(error)[:ERROR_TEXT_LIMIT],
+        }
+        log.error("command parked", command_id=str(received.command_id), code=problem["code"], exc_info=error)
+        self._guarded(lambda: desk.park(received.command_id, problem))
+        kind = type(received.command).__name__
+        COMMANDS_ANSWERED.labels(kind=kind, state="parked").inc()
+        return set()
+
+    def _report(self, answers: Sequence[Answer]) -> None:
+        for answer in answers:
+            COMMANDS_ANSWERED.labels(kind=answer.kind, state=answer.state).inc()
+            if answer.state != "applied":
+                log.info("command answered", kind=answer.kind, state=answer.state, problem=answer.problem)
+
+    # -------------------------------------------------------------- the connection
+
+    def _open(self) -> psycopg.Connection[tuple[object, ...]]:
+        if self._connection is None:
+            try:
+                self._connection = self._connect()
+            except psycopg.OperationalError as error:
+                raise PostgresAway from error
+        return self._connection
+
+    def _forget_or_raise(self, error: Exception) -> None:
+        """Rolls back, so that the connection can be used again; raises PostgresAway if it is gone."""
+        connection = self._connection
+        if connection is None:
+            raise PostgresAway from error
+        try:
+            connection.rollback()
+        except psycopg.Error:
+            connection.close()
+        if connection.closed:
+            self._connection = None
+            raise PostgresAway from error
+
+    def _guarded(self, step: Callable[[], int]) -> int:
+        try:
+            return step()
+        except psycopg.Error as error:
+            self._forget_or_raise(error)
+            raise PostgresAway from error
+
+
+def _decode(delivery: Delivery) -> Received:
+    assert delivery.message_id is not None
+    try:
+        command = decode_command(delivery.kind or "", delivery.schema_version or 0, delivery.body)
+    except InvalidMessage as error:
+        return Received(delivery.message_id, sha256(delivery.body), error)
+    return Received(delivery.message_id, sha256(delivery.body), command)

@@ -1,0 +1,278 @@
+"""Every message that may travel, as versioned pydantic models, and the registry that knows them by name.
+
+Commands are imperative and carry all ids that applying them will lock, so that the locks are a pure function
+of the message; ids of what a command creates are minted by its sender: a repeat creates the same thing.
+Events are past, named as the integrators' documents name them, and carry ids and amounts only.
+Sums are minor units. A change of shape is a new `schema_version`.
+"""
+
+from typing import Annotated, ClassVar, Literal
+from uuid import UUID
+from zlib import crc32
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
+
+from kit.errors import InvalidMessage
+
+PARTITION_COUNT = 8
+BODY_LIMIT_BYTES = 65_536
+LINES_LIMIT = 100
+# The largest sum one invoice may carry: 10 billion in major units, far below bigint and exact in JSON.
+AMOUNT_LIMIT_MINOR = 1_000_000_000_000
+
+AmountMinor = Annotated[int, Field(strict=True, gt=0, le=AMOUNT_LIMIT_MINOR)]
+Currency = Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
+ShortText = Annotated[str, Field(max_length=200)]
+ReasonText = Annotated[str, Field(min_length=1, max_length=500)]
+Url = Annotated[str, Field(max_length=2_000)]
+
+PaymentOutcomeName = Literal["requires_action", "pending", "succeeded", "declined", "not_sent", "unknown"]
+RefundOutcomeName = Literal["succeeded", "declined", "unknown"]
+
+
+class Message(BaseModel):
+    """What commands and events share."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    schema_version: ClassVar[int] = 1
+
+    studio_id: UUID
+
+
+class Command(Message):
+    """Something wanted. `customer_id` is None when it is about the studio as a whole."""
+
+    customer_id: UUID | None
+
+    @property
+    def partition(self) -> int:
+        """All aggregates of one customer are in one partition; studio-wide commands use the studio."""
+        return (
+            crc32(self.studio_id.bytes + (self.customer_id.bytes if self.customer_id else b""))
+            % PARTITION_COUNT
+        )
+
+
+class CreateSubscription(Command):
+    """A customer takes a plan at a price: an incomplete subscription and its first, open invoice."""
+
+    customer_id: UUID
+    subscription_id: UUID
+    invoice_id: UUID
+    price_id: UUID
+    metadata: dict[ShortText, JsonValue] = Field(default_factory=dict, max_length=20)
+
+
+class CancelSubscription(Command):
+    """End a subscription at once. `invoice_id` is its open invoice, voided with it, if there is one."""
+
+    customer_id: UUID
+    subscription_id: UUID
+    invoice_id: UUID | None = None
+
+
+class InvoiceLine(BaseModel):
+    """One line: `quantity` times `unit_amount_minor`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    description: Annotated[str, Field(min_length=1, max_length=200)]
+    quantity: Annotated[int, Field(strict=True, ge=1, le=10_000)]
+    unit_amount_minor: AmountMinor
+
+
+class IssueInvoice(Command):
+    """Draw and open an invoice for a customer, outside any subscription."""
+
+    customer_id: UUID
+    invoice_id: UUID
+    lines: Annotated[tuple[InvoiceLine, ...], Field(min_length=1, max_length=LINES_LIMIT)]
+
+
+class VoidInvoice(Command):
+    """Take an unpaid invoice back."""
+
+    customer_id: UUID
+    invoice_id: UUID
+    subscription_id: UUID | None
+    reason: ReasonText
+
+
+class ExpireInvoice(Command):
+    """The time to pay an invoice has passed."""
+
+    customer_id: UUID
+    invoice_id: UUID
+    subscription_id: UUID | None
+
+
+class StartPayment(Command):
+    """Begin to pay an invoice, or find the attempt that is already open for it."""
+
+    customer_id: UUID
+    attempt_id: UUID
+    invoice_id: UUID
+    provider_account_id: UUID
+    method: Literal["widget", "link"]
+    return_url: Url
+
+
+class RecordPaymentOutcome(Command):
+    """What became of an attempt, told by an answer, a callback or a look-up.
+
+    `payment_id` is derived from the provider account and `transaction_id`; both are there when a sum is.
+    The ids of attempt, invoice and subscription are None when the provider named an order we do not have.
+    """
+
+    payment_id: UUID | None
+    attempt_id: UUID | None
+    invoice_id: UUID | None
+    subscription_id: UUID | None
+    provider_account_id: UUID
+    outcome: PaymentOutcomeName
+    transaction_id: ShortText | None = None
+    amount_minor: AmountMinor | None = None
+    currency: Currency | None = None
+    redirect_url: Url | None = None
+    decline_code: ShortText | None = None
+    decline_category: ShortText | None = None
+    card_mask: ShortText | None = None
+
+
+class RequestRefund(Command):
+    """Ask to give back part or all of one received payment."""
+
+    refund_id: UUID
+    payment_id: UUID
+    invoice_id: UUID | None
+    amount_minor: AmountMinor
+    reason: ReasonText
+    origin: Literal["customer", "staff"]
+
+
+class ApproveRefund(Command):
+    """Staff agrees: the refund goes to the provider."""
+
+    refund_id: UUID
+    payment_id: UUID
+    invoice_id: UUID | None
+
+
+class RejectRefund(Command):
+    """Staff does not agree: the sum is free again."""
+
+    refund_id: UUID
+    payment_id: UUID
+    invoice_id: UUID | None
+    reason: ReasonText
+
+
+class RecordRefundOutcome(Command):
+    """What became of a refund. For one made in the provider's cabinet `refund_id` is new, derived from its
+    `provider_refund_id`, and there is no row yet."""
+
+    refund_id: UUID
+    payment_id: UUID | None
+    invoice_id: UUID | None
+    provider_account_id: UUID
+    outcome: RefundOutcomeName
+    payment_transaction_id: ShortText | None = None
+    provider_refund_id: ShortText | None = None
+    amount_minor: AmountMinor | None = None
+    currency: Currency | None = None
+    decline_code: ShortText | None = None
+
+
+class Event(Message):
+    """Something that has happened to an aggregate of a customer (None: money that nobody is known for)."""
+
+    customer_id: UUID | None
+
+
+class SubscriptionEvent(Event):
+    subscription_id: UUID
+
+
+class InvoiceEvent(Event):
+    invoice_id: UUID
+    subscription_id: UUID | None
+    total_minor: int
+    paid_minor: int
+    refunded_minor: int
+    currency: Currency
+
+
+class PaymentEvent(Event):
+    attempt_id: UUID
+    invoice_id: UUID
+    amount_minor: int
+    currency: Currency
+
+
+class RefundEvent(Event):
+    refund_id: UUID
+    invoice_id: UUID | None
+    amount_minor: int
+    currency: Currency
+
+
+class UnappliedEvent(Event):
+    payment_id: UUID
+    amount_minor: int
+    currency: Currency
+    reason: ShortText
+
+
+COMMANDS: dict[str, type[Command]] = {
+    command.__name__: command
+    for command in (
+        CreateSubscription,
+        CancelSubscription,
+        IssueInvoice,
+        VoidInvoice,
+        ExpireInvoice,
+        StartPayment,
+        RecordPaymentOutcome,
+        RequestRefund,
+        ApproveRefund,
+        RejectRefund,
+        RecordRefundOutcome,
+    )
+}
+
+EVENTS: dict[str, type[Event]] = {
+    "subscription.created": SubscriptionEvent,
+    "subscription.activated": SubscriptionEvent,
+    "subscription.canceled": SubscriptionEvent,
+    "invoice.opened": InvoiceEvent,
+    "invoice.paid": InvoiceEvent,
+    "invoice.voided": InvoiceEvent,
+    "invoice.expired": InvoiceEvent,
+    "invoice.refunded": InvoiceEvent,
+    "payment.succeeded": PaymentEvent,
+    "payment.failed": PaymentEvent,
+    "payment.unapplied": UnappliedEvent,
+    "refund.requested": RefundEvent,
+    "refund.rejected": RefundEvent,
+    "refund.succeeded": RefundEvent,
+    "refund.declined": RefundEvent,
+}
+
+
+def encode(message: Message) -> bytes:
+    """The body of a message: JSON, as pydantic writes it."""
+    return message.model_dump_json().encode()
+
+
+def decode_command(kind: str, schema_version: int, body: bytes) -> Command:
+    """Raises InvalidMessage: an unknown name or version, an oversize body, or one that does not validate."""
+    model = COMMANDS.get(kind)
+    if model is None or model.schema_version != schema_version:
+        raise InvalidMessage("unknown_message", kind=kind, schema_version=schema_version)
+    if len(body) > BODY_LIMIT_BYTES:
+        raise InvalidMessage("oversize_message", kind=kind, size_bytes=len(body))
+    try:
+        return model.model_validate_json(body)
+    except ValidationError as error:
+        fields = sorted({".".join(str(part) for part in problem["loc"]) for problem in error.errors()})
+        raise InvalidMessage("unreadable_message", kind=kind, fields=fields) from error

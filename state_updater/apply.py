@@ -1,0 +1,241 @@
+"""Applying a group of commands in one transaction: lock, decide, write, answer.
+
+Called by the consumer with the deliveries of one group. The journal row of a command is its inbox: who is not
+`accepted` any more has been applied, and is dropped here. Either the whole group is applied or nothing is.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import orjson
+
+from bus.messages import Command
+from kit.errors import InvalidMessage, InvariantViolated, Refused
+from state_updater.crash_points import crash_point
+from state_updater.handlers import handle
+from state_updater.loading import Connection, JournalRow, lock_and_load, lock_journal
+from state_updater.work import Batch, Work
+from state_updater.writing import Values, check_counts, execute_rows, insert_statement
+
+# A bare notification: it takes a database-wide lock at commit, so there is one per group, without a payload.
+NOTIFY_APPLIED = "NOTIFY billbus_applied"
+
+INSERT_LINES = insert_statement(
+    "invoice_line",
+    {
+        "id": "uuid",
+        "studio_id": "uuid",
+        "invoice_id": "uuid",
+        "position": "smallint",
+        "price_id": "uuid",
+        "description": "text",
+        "quantity": "integer",
+        "unit_amount_minor": "bigint",
+        "amount_minor": "bigint",
+    },
+)
+INSERT_EVENTS = insert_statement(
+    "state_event",
+    {
+        "aggregate_id": "uuid",
+        "version": "integer",
+        "machine": "text",
+        "studio_id": "uuid",
+        "trigger": "text",
+        "from_state": "text",
+        "to_state": "text",
+        "facts": "jsonb",
+        "command_id": "uuid",
+        "correlation_id": "text",
+        "occurred_at": "timestamptz",
+        "hash": "bytea",
+    },
+)
+INSERT_ACCOUNTS = insert_statement(
+    "ledger_account",
+    {"id": "uuid", "studio_id": "uuid", "kind": "text", "currency": "text"},
+    "ON CONFLICT DO NOTHING",
+)
+INSERT_TRANSFERS = insert_statement(
+    "ledger_transfer",
+    {
+        "id": "uuid",
+        "studio_id": "uuid",
+        "debit_account_id": "uuid",
+        "credit_account_id": "uuid",
+        "amount_minor": "bigint",
+        "currency": "text",
+        "posting_id": "uuid",
+        "causation_id": "uuid",
+        "posted_at": "timestamptz",
+    },
+)
+INSERT_OUTBOX = insert_statement(
+    "outbox",
+    {
+        "id": "uuid",
+        "studio_id": "uuid",
+        "channel": "text",
+        "kind": "text",
+        "schema_version": "smallint",
+        "body": "jsonb",
+        "correlation_id": "text",
+        "causation_id": "uuid",
+        "created_at": "timestamptz",
+    },
+)
+ANSWER_JOURNAL = """
+    UPDATE command_journal j
+    SET state = u.state, answered_at = u.answered_at, result = u.result::jsonb, problem = u.problem::jsonb
+    FROM unnest(%b::uuid[], %b::text[], %b::timestamptz[], %b::text[], %b::text[])
+        AS u (command_id, state, answered_at, result, problem)
+    WHERE j.command_id = u.command_id AND j.state = 'accepted'
+"""
+TAKE_NUMBERS = """
+    INSERT INTO invoice_counter AS c (studio_id, year, last_number)
+    SELECT studio_id, year, wanted FROM unnest(%b::uuid[], %b::smallint[], %b::integer[])
+        AS u (studio_id, year, wanted)
+    ON CONFLICT (studio_id, year) DO UPDATE SET last_number = c.last_number + excluded.last_number
+    RETURNING studio_id, year, last_number
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A command as it came off the bus, decoded, or the error that kept it from being decoded."""
+
+    command_id: UUID
+    body_hash: bytes
+    command: Command | InvalidMessage
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the journal says of a command from now on. `problem` is {"code": ..., **facts}."""
+
+    command_id: UUID
+    kind: str
+    state: str
+    result: dict[str, Any] | None = None
+    problem: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What became of a group: answers given now, and ids that have no journal row at all."""
+
+    answers: list[Answer]
+    unknown: frozenset[UUID]
+
+
+def apply_group(connection: Connection, group: Sequence[Received]) -> Applied:
+    """Applies every command of `group` that is still accepted, in order, and commits.
+
+    Idempotent by command id. Raises psycopg's errors and InvariantViolated with nothing applied: the caller
+    rolls back and goes on one by one.
+    """
+    journal = lock_journal(connection, list({each.command_id for each in group}))
+    answers: list[Answer] = []
+    todo: dict[UUID, tuple[Command, JournalRow]] = {}
+    for each in group:
+        row = journal.get(each.command_id)
+        if row is None or row.state != "accepted" or each.command_id in todo:
+            continue
+        error = _untrusted(each, row)
+        if error is not None:
+            answers.append(_parked(each.command_id, "unreadable", error))
+        elif not isinstance(each.command, InvalidMessage):
+            todo[each.command_id] = (each.command, row)
+    crash_point("inside_transaction")
+    if todo or answers:
+        _decide_and_write(connection, todo, answers)
+    connection.commit()
+    unknown = frozenset(each.command_id for each in group if each.command_id not in journal)
+    return Applied(answers, unknown)
+
+
+def _untrusted(received: Received, row: JournalRow) -> InvalidMessage | None:
+    """Why this message must not be applied: it cannot be read, or is not what was accepted."""
+    if isinstance(received.command, InvalidMessage):
+        return received.command
+    if received.body_hash != row.body_hash or received.command.studio_id != row.studio_id:
+        return InvalidMessage("body_differs_from_journal")
+    return None
+
+
+def _parked(command_id: UUID, kind: str, error: InvalidMessage) -> Answer:
+    return Answer(command_id, kind, "parked", problem={"code": error.code, **error.facts})
+
+
+def _decide_and_write(
+    connection: Connection, todo: dict[UUID, tuple[Command, JournalRow]], answers: list[Answer]
+) -> None:
+    loaded = lock_and_load(connection, [command for command, _ in todo.values()])
+    batch = Batch(loaded)
+    for command_id, (command, row) in todo.items():
+        answers.append(_decide(batch, command, command_id, row))
+    _number_invoices(connection, batch)
+    _write(connection, batch, answers)
+
+
+def _decide(batch: Batch, command: Command, command_id: UUID, row: JournalRow) -> Answer:
+    """One command's answer; its changes are in the batch."""
+    kind = type(command).__name__
+    work = Work(batch, command, command_id, row.correlation_id)
+    try:
+        result = handle(command, work)
+    except (Refused, InvalidMessage) as no:
+        if work.has_changed:
+            raise InvariantViolated("refused_after_change", kind=kind, reason=no.code) from no
+        if isinstance(no, InvalidMessage):
+            return _parked(command_id, kind, no)
+        return Answer(command_id, kind, "refused", problem={"code": no.code, **no.facts})
+    return Answer(command_id, kind, "applied", result=result)
+
+
+def _number_invoices(connection: Connection, batch: Batch) -> None:
+    """Gapless numbers per studio and year, taken last so that the counter is locked for the shortest time."""
+    wanted: dict[tuple[UUID, int], list[Values]] = {}
+    for studio_id, year, values in batch.unnumbered:
+        wanted.setdefault((studio_id, year), []).append(values)
+    if not wanted:
+        return
+    rows = [(studio_id, year, len(wanted[studio_id, year])) for studio_id, year in sorted(wanted)]
+    for studio_id, year, last_number in execute_rows(connection, TAKE_NUMBERS, rows):
+        waiting = wanted[studio_id, year]
+        for number, values in enumerate(waiting, start=last_number - len(waiting) + 1):
+            values[-2] = f"{year}-{number:06d}"
+
+
+def _write(connection: Connection, batch: Batch, answers: Sequence[Answer]) -> None:
+    """Every row of the batch in one pipeline, then the counts: nothing may have been missed."""
+    now = batch.loaded.now
+    journal = [
+        (
+            answer.command_id,
+            answer.state,
+            now,
+            orjson.dumps(answer.result).decode() if answer.result is not None else None,
+            orjson.dumps(answer.problem, default=str).decode() if answer.problem is not None else None,
+        )
+        for answer in answers
+    ]
+    appended: list[tuple[str, list[Any]]] = [
+        (INSERT_LINES, batch.lines),
+        (INSERT_EVENTS, batch.events),
+        (INSERT_TRANSFERS, batch.transfers),
+        (INSERT_OUTBOX, batch.outbox),
+        (ANSWER_JOURNAL, journal),
+    ]
+    with connection.pipeline():
+        if batch.foreign_accounts:
+            execute_rows(connection, INSERT_ACCOUNTS, sorted(batch.foreign_accounts))
+        sent = batch.waves.send(connection)
+        for statement, rows in appended:
+            if rows:
+                sent.append((execute_rows(connection, statement, rows), len(rows), statement))
+        connection.execute(NOTIFY_APPLIED)
+    check_counts(sent)
+    crash_point("after_writes")

@@ -1,0 +1,49 @@
+"""One handler per command, and the one map that finds it.
+
+A handler takes the command and its `Work`, returns the JSON result that the sender will read, or raises
+Refused before it has changed anything. It does no I/O of its own.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from bus.messages import Command
+from kit.errors import InvariantViolated
+from state_updater.handlers.invoices import (
+    handle_expire_invoice,
+    handle_issue_invoice,
+    handle_void_invoice,
+)
+from state_updater.handlers.payments import handle_record_payment_outcome, handle_start_payment
+from state_updater.handlers.refunds import (
+    handle_approve_refund,
+    handle_record_refund_outcome,
+    handle_reject_refund,
+    handle_request_refund,
+)
+from state_updater.handlers.subscriptions import handle_cancel_subscription, handle_create_subscription
+from state_updater.work import Work
+
+Result = dict[str, Any]
+
+HANDLERS: dict[str, Callable[[Any, Work], Result]] = {
+    "CreateSubscription": handle_create_subscription,
+    "CancelSubscription": handle_cancel_subscription,
+    "IssueInvoice": handle_issue_invoice,
+    "VoidInvoice": handle_void_invoice,
+    "ExpireInvoice": handle_expire_invoice,
+    "StartPayment": handle_start_payment,
+    "RecordPaymentOutcome": handle_record_payment_outcome,
+    "RequestRefund": handle_request_refund,
+    "ApproveRefund": handle_approve_refund,
+    "RejectRefund": handle_reject_refund,
+    "RecordRefundOutcome": handle_record_refund_outcome,
+}
+
+
+def handle(command: Command, work: Work) -> Result:
+    """Runs the command's handler. Raises Refused (nothing has changed) or InvariantViolated (our bug)."""
+    handler = HANDLERS.get(type(command).__name__)
+    if handler is None:
+        raise InvariantViolated("no_handler", kind=type(command).__name__)
+    return handler(command, work)

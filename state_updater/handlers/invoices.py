@@ -1,0 +1,99 @@
+"""Drawing, opening and closing invoices."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any, Literal
+from uuid import UUID
+
+from billing.invoices import INVOICE
+from billing.ledger import Posting
+from billing.payments import IN_FLIGHT
+from bus.messages import ExpireInvoice, InvoiceLine, IssueInvoice, VoidInvoice
+from kit.errors import Refused, TransitionRefused
+from state_updater.rows import Attempt, Invoice, Subscription
+from state_updater.work import Work
+
+
+def draw_and_open(
+    work: Work,
+    invoice_id: UUID,
+    customer_id: UUID,
+    lines: Sequence[InvoiceLine],
+    *,
+    subscription_id: UUID | None = None,
+    price_id: UUID | None = None,
+) -> Invoice:
+    """A new invoice with its lines, opened at once: it has a number, a term, and stands in the books."""
+    invoice = Invoice(
+        id=invoice_id,
+        studio_id=work.studio.id,
+        customer_id=customer_id,
+        subscription_id=subscription_id,
+        state="",
+        version=1,
+        head_hash=b"",
+        currency=work.studio.currency,
+        total_minor=sum(line.quantity * line.unit_amount_minor for line in lines),
+        paid_minor=0,
+        refunded_minor=0,
+        expires_at=work.now + timedelta(seconds=work.studio.invoice_lifetime_seconds),
+        created_at=work.now,
+        updated_at=work.now,
+    )
+    work.create(invoice, "draw", total_minor=invoice.total_minor, currency=invoice.currency)
+    for position, line in enumerate(lines, start=1):
+        work.add_line(invoice_id, position, price_id, line.description, line.quantity, line.unit_amount_minor)
+    work.open_invoice(invoice)
+    return invoice
+
+
+def in_flight_check(work: Work, invoice_id: UUID) -> list[Attempt]:
+    """The live attempts of an invoice, none of which has money moving. Raises Refused if one has."""
+    attempts = work.live_attempts(invoice_id)
+    for attempt in attempts:
+        if attempt.state in IN_FLIGHT:
+            raise Refused("payment_in_progress", attempt_id=str(attempt.id), state=attempt.state)
+    return attempts
+
+
+def close_unpaid(
+    work: Work, invoice: Invoice, trigger: Literal["void", "expire"], subscription: Subscription | None
+) -> None:
+    """Voids or expires an open invoice with what hangs on it: its open payment page, its unborn subscription.
+
+    Raises Refused (`payment_in_progress`, or the machine's no) before anything has changed.
+    """
+    if trigger not in INVOICE.triggers_from(invoice.state):
+        raise TransitionRefused(machine="invoice", state=invoice.state, trigger=trigger)
+    attempts = in_flight_check(work, invoice.id)
+    for attempt in attempts:
+        work.step(attempt, "cancel")
+    was_open = invoice.state == "open"
+    work.step(invoice, trigger)
+    if was_open:
+        work.post(
+            Posting.INVOICE_CLOSED, invoice.id, invoice.total_minor - invoice.paid_minor, invoice.currency
+        )
+    if subscription is not None and subscription.state == "incomplete":
+        work.step(subscription, "cancel", canceled_at=work.now)
+
+
+def handle_issue_invoice(command: IssueInvoice, work: Work) -> dict[str, Any]:
+    customer_id = work.require_customer()
+    invoice = draw_and_open(work, command.invoice_id, customer_id, command.lines)
+    return {"invoice_id": str(invoice.id)}
+
+
+def handle_void_invoice(command: VoidInvoice, work: Work) -> dict[str, Any]:
+    invoice = work.get_invoice(command.invoice_id)
+    close_unpaid(work, invoice, "void", work.find_subscription(command.subscription_id))
+    return {"invoice_id": str(invoice.id)}
+
+
+def handle_expire_invoice(command: ExpireInvoice, work: Work) -> dict[str, Any]:
+    invoice = work.get_invoice(command.invoice_id)
+    # The database's clock decides, whoever's clock thought it was time.
+    if work.now < invoice.expires_at:
+        raise Refused("not_due", expires_at=invoice.expires_at.isoformat())
+    close_unpaid(work, invoice, "expire", work.find_subscription(command.subscription_id))
+    return {"invoice_id": str(invoice.id)}

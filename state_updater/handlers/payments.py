@@ -1,0 +1,193 @@
+"""Starting payments and recording what became of them.
+
+Money that a provider says it took is recorded whatever we think of it. It pays an invoice only if that one
+is open and the sum fits; else it is unapplied, gives nothing, and waits for a person.
+"""
+
+from typing import Any
+
+from billing.invoices import INVOICE, InvoiceSums
+from billing.ledger import Posting
+from billing.payments import IN_FLIGHT, PAYMENT, TRIGGER_OF_OUTCOME
+from billing.periods import period_end
+from bus.messages import RecordPaymentOutcome, StartPayment
+from kit.errors import InvalidMessage, NotFound, Refused, TransitionRefused
+from state_updater.handlers.giving_back import apply_early_refunds
+from state_updater.handlers.invoices import in_flight_check
+from state_updater.rows import Attempt, Invoice, Payment, Subscription
+from state_updater.work import Work
+
+
+def handle_start_payment(command: StartPayment, work: Work) -> dict[str, Any]:
+    invoice = work.get_invoice(command.invoice_id)
+    if "pay" not in INVOICE.triggers_from(invoice.state):
+        raise TransitionRefused(machine="invoice", state=invoice.state, trigger="pay")
+    account = work.get_provider_account(command.provider_account_id)
+    if not account.is_active:
+        raise Refused("provider_account_inactive", provider_account_id=str(account.id))
+    live = work.live_attempts(invoice.id)
+    for attempt in live:
+        if (attempt.method, attempt.provider_account_id) == (command.method, account.id):
+            return {"attempt_id": str(attempt.id), "unchanged": True}
+    in_flight_check(work, invoice.id)
+    for attempt in live:
+        work.step(attempt, "cancel")
+    return {"attempt_id": str(_begin_attempt(command, work, invoice).id)}
+
+
+def _begin_attempt(command: StartPayment, work: Work, invoice: Invoice) -> Attempt:
+    attempt = Attempt(
+        id=command.attempt_id,
+        studio_id=work.studio.id,
+        customer_id=invoice.customer_id,
+        invoice_id=invoice.id,
+        provider_account_id=command.provider_account_id,
+        method=command.method,
+        state="",
+        version=1,
+        head_hash=b"",
+        amount_minor=invoice.sums.due_minor,
+        currency=invoice.currency,
+        return_url=command.return_url,
+        redirect_url=None,
+        decline_code=None,
+        decline_category=None,
+        declines=0,
+        created_at=work.now,
+        updated_at=work.now,
+    )
+    work.create(attempt, "create", amount_minor=attempt.amount_minor, method=attempt.method)
+    if command.method == "widget":
+        # The page opens in the browser: nothing is asked of the provider before the customer acts.
+        work.step(attempt, "offer_page")
+    else:
+        work.step(attempt, "send")
+        work.want_task("start_payment", attempt_id=attempt.id)
+    return attempt
+
+
+def handle_record_payment_outcome(command: RecordPaymentOutcome, work: Work) -> dict[str, Any]:
+    if command.outcome == "succeeded":
+        return _record_money(command, work)
+    attempt = work.find_attempt(command.attempt_id)
+    if attempt is None:
+        raise NotFound(what="payment_attempt", id=str(command.attempt_id))
+    if command.outcome == "declined" and attempt.state == "requires_action":
+        # The page is still open and the customer may try again: count it, keep the attempt.
+        work.touch(
+            attempt,
+            declines=attempt.declines + 1,
+            decline_code=command.decline_code,
+            decline_category=command.decline_category,
+        )
+        return {"attempt_id": str(attempt.id), "page_still_open": True}
+    trigger = TRIGGER_OF_OUTCOME[command.outcome]
+    if trigger not in PAYMENT.triggers_from(attempt.state):
+        return {"attempt_id": str(attempt.id), "unchanged": True}
+    work.step(attempt, trigger, **_told(command))
+    return {"attempt_id": str(attempt.id), "state": attempt.state}
+
+
+def _told(command: RecordPaymentOutcome) -> dict[str, Any]:
+    told = {
+        "redirect_url": command.redirect_url,
+        "decline_code": command.decline_code,
+        "decline_category": command.decline_category,
+    }
+    return {name: value for name, value in told.items() if value is not None}
+
+
+def _record_money(command: RecordPaymentOutcome, work: Work) -> dict[str, Any]:
+    if command.payment_id is None or not (
+        command.transaction_id and command.amount_minor and command.currency
+    ):
+        raise InvalidMessage("money_without_sum", command_id=str(work.command_id))
+    work.get_provider_account(command.provider_account_id)
+    if work.find_payment(command.payment_id) is not None:
+        return {"payment_id": str(command.payment_id), "unchanged": True}
+    attempt = work.find_attempt(command.attempt_id)
+    invoice = work.find_invoice(command.invoice_id)
+    if attempt is not None and (invoice is None or attempt.invoice_id != invoice.id):
+        raise InvalidMessage("ids_disagree", attempt_id=str(attempt.id))
+    reason = _unapplied_reason(command, attempt, invoice)
+    payment = Payment(
+        id=command.payment_id,
+        studio_id=work.studio.id,
+        provider_account_id=command.provider_account_id,
+        transaction_id=command.transaction_id,
+        attempt_id=attempt.id if attempt else None,
+        invoice_id=invoice.id if invoice and reason is None else None,
+        amount_minor=command.amount_minor,
+        currency=command.currency,
+        unapplied_reason=reason,
+        refunded_minor=0,
+        reserved_minor=0,
+        card_mask=command.card_mask,
+        received_at=work.now,
+    )
+    if attempt is not None and attempt.state != "succeeded":
+        work.step(attempt, "succeed")
+    work.insert_payment(payment)
+    if invoice is not None and reason is None:
+        _match(work, payment, invoice, work.find_subscription(invoice.subscription_id))
+    else:
+        _leave_unapplied(work, payment, str(reason))
+    apply_early_refunds(work, payment, invoice)
+    return {"payment_id": str(payment.id), "unapplied_reason": reason}
+
+
+def _unapplied_reason(
+    command: RecordPaymentOutcome, attempt: Attempt | None, invoice: Invoice | None
+) -> str | None:
+    """Why this money pays nothing; None if it fits."""
+    if attempt is None or invoice is None:
+        return "unknown_order"
+    if attempt.provider_account_id != command.provider_account_id:
+        return "foreign_account"
+    if attempt.state == "succeeded":
+        return "paid_twice"
+    if invoice.state != "open":
+        return f"invoice_{invoice.state}"
+    if command.currency != invoice.currency:
+        return "other_currency"
+    if command.amount_minor != invoice.sums.due_minor:
+        return "other_amount"
+    return None
+
+
+def _match(work: Work, payment: Payment, invoice: Invoice, subscription: Subscription | None) -> None:
+    """The invoice is paid by `payment`, and what waited for it begins."""
+    for other in work.live_attempts(invoice.id):
+        if other.state not in IN_FLIGHT:
+            work.step(other, "cancel")
+    paid_minor = invoice.paid_minor + payment.amount_minor
+    work.step(
+        invoice,
+        "pay",
+        guard=InvoiceSums(invoice.total_minor, paid_minor, invoice.refunded_minor),
+        paid_minor=paid_minor,
+    )
+    work.post(Posting.PAYMENT_MATCHED, payment.id, payment.amount_minor, payment.currency)
+    if subscription is not None and subscription.state == "incomplete":
+        _activate(work, subscription)
+
+
+def _activate(work: Work, subscription: Subscription) -> None:
+    price = work.get_price(subscription.price_id)
+    match price.period_unit:
+        case "day" | "week" | "month" | "year" as unit:
+            end = period_end(work.now, unit, price.period_count, work.studio.timezone)
+        case unknown:
+            raise InvalidMessage("unknown_period_unit", unit=unknown)
+    work.step(subscription, "activate", current_period_start=work.now, current_period_end=end)
+
+
+def _leave_unapplied(work: Work, payment: Payment, reason: str) -> None:
+    work.post(Posting.PAYMENT_UNAPPLIED, payment.id, payment.amount_minor, payment.currency)
+    work.tell(
+        "payment.unapplied",
+        payment_id=payment.id,
+        amount_minor=payment.amount_minor,
+        currency=payment.currency,
+        reason=reason,
+    )

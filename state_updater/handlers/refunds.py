@@ -1,0 +1,163 @@
+"""Asking for refunds, deciding on them, and recording what became of them.
+
+A sum is reserved from the moment it is asked for. Money that has been given back is a fact and never refused.
+"""
+
+from typing import Any
+
+from billing.ledger import Posting
+from billing.refunds import REFUND, RESERVING, TRIGGER_OF_OUTCOME
+from bus.messages import ApproveRefund, RecordRefundOutcome, RejectRefund, RequestRefund
+from kit.errors import InvalidMessage, NotFound, Refused, TransitionRefused
+from state_updater.handlers.giving_back import apply_refunded, refund_posting
+from state_updater.rows import Payment, Refund
+from state_updater.work import Work
+
+
+def handle_request_refund(command: RequestRefund, work: Work) -> dict[str, Any]:
+    payment = work.get_payment(command.payment_id)
+    invoice = work.find_invoice(command.invoice_id)
+    if payment.invoice_id != (invoice.id if invoice else None):
+        raise NotFound(what="payment", id=str(payment.id))
+    if command.amount_minor > payment.refundable_minor:
+        raise Refused("exceeds_refundable", refundable_minor=payment.refundable_minor)
+    refund = Refund(
+        id=command.refund_id,
+        studio_id=work.studio.id,
+        customer_id=command.customer_id,
+        invoice_id=payment.invoice_id,
+        provider_payment_id=payment.id,
+        provider_account_id=payment.provider_account_id,
+        state="",
+        version=1,
+        head_hash=b"",
+        amount_minor=command.amount_minor,
+        currency=payment.currency,
+        origin=command.origin,
+        reason=command.reason,
+        payment_transaction_id=payment.transaction_id,
+        provider_refund_id=None,
+        decline_code=None,
+        created_at=work.now,
+        updated_at=work.now,
+    )
+    work.create(refund, "request", amount_minor=refund.amount_minor, payment_id=payment.id)
+    work.touch(payment, reserved_minor=payment.reserved_minor + refund.amount_minor)
+    if work.studio.refund_policy == "automatic":
+        _approve_and_send(work, refund)
+    return {"refund_id": str(refund.id), "state": refund.state}
+
+
+def _approve_and_send(work: Work, refund: Refund) -> None:
+    work.step(refund, "approve")
+    work.step(refund, "send")
+    work.want_task("send_refund", refund_id=refund.id)
+
+
+def handle_approve_refund(command: ApproveRefund, work: Work) -> dict[str, Any]:
+    refund = work.get_refund(command.refund_id)
+    _require(refund, "approve")
+    _approve_and_send(work, refund)
+    return {"refund_id": str(refund.id), "state": refund.state}
+
+
+def handle_reject_refund(command: RejectRefund, work: Work) -> dict[str, Any]:
+    refund = work.get_refund(command.refund_id)
+    payment = work.get_payment(command.payment_id)
+    _require(refund, "reject", payment)
+    work.step(refund, "reject")
+    _release(work, refund, payment)
+    return {"refund_id": str(refund.id), "state": refund.state}
+
+
+def _require(refund: Refund, trigger: str, payment: Payment | None = None) -> None:
+    if payment is not None and refund.provider_payment_id != payment.id:
+        raise NotFound(what="refund", id=str(refund.id))
+    if trigger not in REFUND.triggers_from(refund.state):
+        raise TransitionRefused(machine="refund", state=refund.state, trigger=trigger)
+
+
+def _release(work: Work, refund: Refund, payment: Payment) -> None:
+    work.touch(payment, reserved_minor=payment.reserved_minor - refund.amount_minor)
+
+
+def handle_record_refund_outcome(command: RecordRefundOutcome, work: Work) -> dict[str, Any]:
+    refund = work.find_refund(command.refund_id)
+    if refund is None:
+        return _record_cabinet_refund(command, work)
+    trigger = TRIGGER_OF_OUTCOME[command.outcome]
+    if trigger not in REFUND.triggers_from(refund.state):
+        return {"refund_id": str(refund.id), "unchanged": True}
+    payment = work.find_payment(refund.provider_payment_id)
+    if payment is None:
+        raise NotFound(what="payment", id=str(refund.provider_payment_id))
+    was_reserving = refund.state in RESERVING
+    match command.outcome:
+        case "succeeded":
+            work.step(refund, trigger, provider_refund_id=command.provider_refund_id)
+        case "declined":
+            work.step(refund, trigger, decline_code=command.decline_code)
+        case "unknown":
+            work.step(refund, trigger)
+    if was_reserving and refund.state not in RESERVING:
+        _release(work, refund, payment)
+    if refund.state == "succeeded":
+        _give_back(work, refund, payment)
+    return {"refund_id": str(refund.id), "state": refund.state}
+
+
+def _give_back(work: Work, refund: Refund, payment: Payment | None) -> None:
+    """Counts and posts a refund that has happened."""
+    fitting_minor = 0
+    if payment is not None:
+        fitting_minor = apply_refunded(
+            work, payment, work.find_invoice(payment.invoice_id), refund.amount_minor
+        )
+        work.post(refund_posting(payment), refund.id, fitting_minor, refund.currency)
+    work.post(Posting.REFUND_EXCESS, refund.id, refund.amount_minor - fitting_minor, refund.currency)
+
+
+def _record_cabinet_refund(command: RecordRefundOutcome, work: Work) -> dict[str, Any]:
+    """A refund made in the provider's cabinet: a fact. It takes the place of those that only waited."""
+    if command.outcome != "succeeded":
+        raise NotFound(what="refund", id=str(command.refund_id))
+    if not (command.provider_refund_id and command.amount_minor and command.currency):
+        raise InvalidMessage("money_without_sum", command_id=str(work.command_id))
+    account = work.get_provider_account(command.provider_account_id)
+    payment = work.find_payment(command.payment_id)
+    refund = Refund(
+        id=command.refund_id,
+        studio_id=work.studio.id,
+        customer_id=command.customer_id,
+        invoice_id=payment.invoice_id if payment else None,
+        provider_payment_id=payment.id if payment else None,
+        provider_account_id=account.id,
+        state="",
+        version=1,
+        head_hash=b"",
+        amount_minor=command.amount_minor,
+        currency=command.currency,
+        origin="provider",
+        reason="made at the provider",
+        payment_transaction_id=command.payment_transaction_id,
+        provider_refund_id=command.provider_refund_id,
+        decline_code=None,
+        created_at=work.now,
+        updated_at=work.now,
+    )
+    if payment is not None:
+        _withdraw_for(work, payment, refund.amount_minor)
+    work.create(
+        refund, "record", amount_minor=refund.amount_minor, provider_refund_id=refund.provider_refund_id
+    )
+    _give_back(work, refund, payment)
+    return {"refund_id": str(refund.id), "state": refund.state}
+
+
+def _withdraw_for(work: Work, payment: Payment, amount_minor: int) -> None:
+    """Frees reserved money, oldest first, until `amount_minor` fits or nothing is left that may be freed."""
+    for waiting in work.withdrawable_refunds(payment.id):
+        if payment.refundable_minor >= amount_minor:
+            return
+        work.step(waiting, "withdraw")
+        _release(work, waiting, payment)

@@ -1,0 +1,191 @@
+"""Locking and loading everything that a group of commands may touch, in one round trip.
+
+What a command locks is a pure function of its message: the ids it carries. The order is the same for
+everyone: journal rows, then an advisory lock per customer, then rows by table and id. FOR NO KEY UPDATE,
+because plain FOR UPDATE would block the foreign-key checks of rows that the APIs insert.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, NamedTuple
+from uuid import UUID
+
+import psycopg
+
+from billing.payments import LIVE
+from bus.messages import Command, CreateSubscription, IssueInvoice
+from state_updater.rows import (
+    Attempt,
+    Invoice,
+    Payment,
+    Price,
+    ProviderAccount,
+    Refund,
+    Row,
+    Studio,
+    Subscription,
+)
+
+Connection = psycopg.Connection[Any]
+
+
+class JournalRow(NamedTuple):
+    """What the consumer needs to know of an accepted command."""
+
+    command_id: UUID
+    studio_id: UUID
+    state: str
+    body_hash: bytes
+    correlation_id: str
+
+
+@dataclass(slots=True)
+class Loaded:
+    """The rows of a group, by id. `now` is the database's clock after every lock was taken."""
+
+    now: datetime
+    studios: dict[UUID, Studio]
+    subscriptions: dict[UUID, Subscription] = field(default_factory=dict)
+    invoices: dict[UUID, Invoice] = field(default_factory=dict)
+    attempts: dict[UUID, Attempt] = field(default_factory=dict)
+    payments: dict[UUID, Payment] = field(default_factory=dict)
+    refunds: dict[UUID, Refund] = field(default_factory=dict)
+    prices: dict[UUID, Price] = field(default_factory=dict)
+    provider_accounts: dict[UUID, ProviderAccount] = field(default_factory=dict)
+    customers: dict[UUID, UUID] = field(default_factory=dict)
+
+
+LOCK_JOURNAL = """
+    SELECT command_id, studio_id, state, body_hash, correlation_id FROM command_journal
+    WHERE command_id = ANY(%b::uuid[]) ORDER BY command_id FOR NO KEY UPDATE
+"""
+LOCK_CUSTOMERS = "SELECT count(pg_advisory_xact_lock(key)) FROM unnest(%b::bigint[]) AS key"
+CLOCK = "SELECT clock_timestamp()"
+STUDIOS = """
+    SELECT s.id, s.timezone, s.currency::text, s.refund_policy, s.invoice_lifetime_seconds,
+        coalesce(o.offset_seconds, 0)
+    FROM studio s LEFT JOIN clock_offset o ON o.studio_id = s.id WHERE s.id = ANY(%b::uuid[])
+"""
+PRICES = """
+    SELECT r.id, r.studio_id, p.name, p.is_active AND r.effective_from <= clock_timestamp(), r.amount_minor,
+        r.currency::text, r.period_unit, r.period_count
+    FROM price r JOIN plan p ON p.id = r.plan_id WHERE r.id = ANY(%b::uuid[])
+"""
+# A paid invoice starts a period of its subscription's price, which the message does not name.
+PRICES_OF_SUBSCRIPTIONS = PRICES.replace(
+    "r.id = ANY(%b::uuid[])", "r.id IN (SELECT price_id FROM subscription WHERE id = ANY(%b::uuid[]))"
+)
+PROVIDER_ACCOUNTS = "SELECT id, studio_id, is_active FROM provider_account WHERE id = ANY(%b::uuid[])"
+CUSTOMERS = "SELECT id, studio_id FROM customer WHERE id = ANY(%b::uuid[])"
+
+
+def _columns(row: type[Row]) -> str:
+    as_text = {"text", "jsonb"}
+    return ", ".join(f"{name}::text" if kind in as_text else name for name, kind in row.COLUMNS.items())
+
+
+def _lock(row: type[Row], condition: str) -> str:
+    return f"SELECT {_columns(row)} FROM {row.TABLE} WHERE {condition} ORDER BY id FOR NO KEY UPDATE"  # noqa: S608
+
+
+_LIVE = ", ".join(f"'{state}'" for state in sorted(LIVE))
+
+BY_ID = "id = ANY(%b::uuid[])"
+LOCKS: dict[str, str] = {
+    "subscription_id": _lock(Subscription, BY_ID),
+    "invoice_id": _lock(Invoice, BY_ID),
+    "attempt_id": _lock(Attempt, BY_ID),
+    "payment_id": _lock(Payment, BY_ID),
+    "refund_id": _lock(Refund, BY_ID),
+}
+LOCK_LIVE_ATTEMPTS = _lock(Attempt, f"invoice_id = ANY(%b::uuid[]) AND state IN ({_LIVE})")
+LOCK_REFUNDS_OF_PAYMENTS = _lock(
+    Refund, "provider_payment_id = ANY(%b::uuid[]) AND state IN ('requested', 'approved')"
+)
+LOCK_EARLY_REFUNDS = _lock(
+    Refund,
+    "provider_payment_id IS NULL AND (provider_account_id, payment_transaction_id) IN "
+    "(SELECT * FROM unnest(%b::uuid[], %b::text[]))",
+)
+
+
+def advisory_key(customer_id: UUID) -> int:
+    """The lock of a customer as a signed 64-bit number; two customers may share one, which only waits."""
+    return int.from_bytes(customer_id.bytes[8:], "big", signed=True)
+
+
+def ids_of(commands: Iterable[Command], field_name: str) -> list[UUID]:
+    """The sorted distinct ids that these commands carry under one field name."""
+    found = {getattr(command, field_name, None) for command in commands}
+    return sorted(identifier for identifier in found if identifier is not None)
+
+
+def lock_journal(connection: Connection, command_ids: Sequence[UUID]) -> dict[UUID, JournalRow]:
+    """The journal rows of these messages, locked until the transaction ends."""
+    rows = connection.cursor(binary=True).execute(LOCK_JOURNAL, [sorted(command_ids)], prepare=True)
+    return {row[0]: JournalRow(*row) for row in rows}
+
+
+def _billing_a_customer(commands: Sequence[Command]) -> list[Command]:
+    return [command for command in commands if isinstance(command, CreateSubscription | IssueInvoice)]
+
+
+class _Reader:
+    """Statements queued in one pipeline, read after one wait."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def ask(self, statement: str, *parameters: list[Any]) -> psycopg.Cursor[Any] | None:
+        if parameters and not parameters[0]:
+            return None
+        cursor = self._connection.cursor(binary=True)
+        cursor.execute(statement, parameters, prepare=True)
+        return cursor
+
+
+def _by_id(kind: Any, *cursors: psycopg.Cursor[Any] | None) -> dict[UUID, Any]:
+    return {row[0]: kind(*row) for cursor in cursors if cursor is not None for row in cursor}
+
+
+def lock_and_load(connection: Connection, commands: Sequence[Command]) -> Loaded:
+    """Everything these commands name, locked in the house's order, as it stands now."""
+    invoice_ids = ids_of(commands, "invoice_id")
+    payment_ids = ids_of(commands, "payment_id")
+    subscription_ids = ids_of(commands, "subscription_id")
+    early = sorted(
+        (command.provider_account_id, command.transaction_id)  # type: ignore[attr-defined]
+        for command in commands
+        if getattr(command, "transaction_id", None)
+    )
+    reader = _Reader(connection)
+    with connection.pipeline():
+        keys = sorted({advisory_key(identifier) for identifier in ids_of(commands, "customer_id")})
+        reader.ask(LOCK_CUSTOMERS, keys)
+        rows = {name: reader.ask(statement, ids_of(commands, name)) for name, statement in LOCKS.items()}
+        live_attempts = reader.ask(LOCK_LIVE_ATTEMPTS, invoice_ids)
+        open_refunds = reader.ask(LOCK_REFUNDS_OF_PAYMENTS, payment_ids)
+        early_refunds = reader.ask(
+            LOCK_EARLY_REFUNDS, [account for account, _ in early], [transaction for _, transaction in early]
+        )
+        studios = reader.ask(STUDIOS, ids_of(commands, "studio_id"))
+        prices = reader.ask(PRICES, ids_of(commands, "price_id"))
+        renewing = reader.ask(PRICES_OF_SUBSCRIPTIONS, subscription_ids)
+        accounts = reader.ask(PROVIDER_ACCOUNTS, ids_of(commands, "provider_account_id"))
+        customers = reader.ask(CUSTOMERS, ids_of(_billing_a_customer(commands), "customer_id"))
+        clock = connection.cursor(binary=True).execute(CLOCK, prepare=True)
+    clock_row = clock.fetchone()
+    assert clock_row is not None
+    return Loaded(
+        now=clock_row[0],
+        studios=_by_id(Studio, studios),
+        subscriptions=_by_id(Subscription, rows["subscription_id"]),
+        invoices=_by_id(Invoice, rows["invoice_id"]),
+        attempts=_by_id(Attempt, rows["attempt_id"], live_attempts),
+        payments=_by_id(Payment, rows["payment_id"]),
+        refunds=_by_id(Refund, rows["refund_id"], open_refunds, early_refunds),
+        prices=_by_id(Price, prices, renewing),
+        provider_accounts=_by_id(ProviderAccount, accounts),
+        customers={row[0]: row[1] for row in customers or ()},
+    )
