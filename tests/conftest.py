@@ -1,0 +1,53 @@
+"""The servers that tests share. Started when the first test asks for them, ended with the run."""
+
+import secrets
+from collections.abc import Iterator
+
+import pytest
+
+from runtime.postgres import PostgresServer
+from runtime.rabbitmq import RabbitServer
+from tests.servers import (
+    given_amqp_url,
+    main_installation,
+    private_postgres,
+    private_rabbit,
+    wheel_installation,
+)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """A durable private server. Tests that kill a server start one of their own."""
+    with private_postgres(main_installation()) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def wheel_postgres(request: pytest.FixtureRequest) -> Iterator[PostgresServer]:
+    """A server of the version that ./run brings; `postgres` itself where that is the only one."""
+    if wheel_installation() == main_installation():
+        yield request.getfixturevalue("postgres")
+    else:
+        with private_postgres(wheel_installation()) as server:
+            yield server
+
+
+@pytest.fixture(scope="session")
+def rabbit() -> Iterator[RabbitServer]:
+    """A private node with the management plugin."""
+    with private_rabbit() as server:
+        yield server
+
+
+@pytest.fixture
+def amqp_url(request: pytest.FixtureRequest) -> Iterator[str]:
+    """A virtual host of the test's own, or the one of TEST_AMQP_URL, which tests must then leave clean."""
+    given = given_amqp_url()
+    if given is not None:
+        yield given
+        return
+    node: RabbitServer = request.getfixturevalue("rabbit")
+    name = f"test-{secrets.token_hex(6)}"
+    yield node.create_vhost(name)
+    node.delete_vhost(name)
