@@ -1,0 +1,54 @@
+"""`python -m state_updater.tasks worker` runs tasks, `… beat` says when to look. Until SIGTERM or SIGINT.
+
+The worker uses threads: its tasks wait for providers, and one process holds one pool of connections.
+"""
+
+import sys
+import tempfile
+from pathlib import Path
+
+from celery.signals import setup_logging
+
+from runtime.logging import configure
+from runtime.metrics import serve_metrics
+from runtime.settings import TaskSettings, load_settings
+from state_updater.tasks.app import QUEUE, make_app
+
+THREADS = 4
+
+
+def main() -> None:
+    role = sys.argv[1] if len(sys.argv) == 2 else ""
+    if role not in ("worker", "beat"):
+        raise SystemExit("usage: python -m state_updater.tasks worker|beat")
+    settings = load_settings(TaskSettings)
+    configure(role, settings.log_level)
+    # Celery would replace our handlers by its own; a receiver keeps it from doing so.
+    setup_logging.connect(_keep_logging, weak=False)
+    app = make_app(settings)
+    if role == "worker":
+        serve_metrics(settings.metrics_port)
+        app.worker_main(
+            [
+                "worker",
+                "--pool=threads",
+                f"--concurrency={THREADS}",
+                f"--queues={QUEUE}",
+                "--without-gossip",
+                "--without-mingle",
+                "--without-heartbeat",
+                f"--loglevel={settings.log_level}",
+            ]
+        )
+    else:
+        # Beat remembers nothing that matters: its schedule is code, and what is due is in rows.
+        with tempfile.TemporaryDirectory(prefix="billbus-beat-") as folder:
+            app.Beat(schedule=str(Path(folder) / "schedule"), loglevel=settings.log_level).run()
+
+
+def _keep_logging(**_arguments: object) -> None:
+    """Logging is configured already."""
+
+
+if __name__ == "__main__":
+    main()

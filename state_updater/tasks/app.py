@@ -1,0 +1,55 @@
+"""The Celery application of every process that sends, runs or schedules tasks.
+
+No ETA, no countdown, no Celery retry: due times are rows, and beat's one job is to say "look". Results are
+never kept: what a task found out is a command in the journal.
+"""
+
+from celery import Celery
+
+from runtime.settings import TaskSettings
+from state_updater.tasks.filesystem import ALIAS, transport_options
+
+SWEEP_EVERY_SECONDS = 2.0
+CONFIRM_TIMEOUT_SECONDS = 5
+QUEUE = "billbus"
+
+TASK_MODULES = ["state_updater.tasks.payments", "state_updater.tasks.refunds", "state_updater.tasks.sweeps"]
+
+
+def make_app(settings: TaskSettings) -> Celery:
+    """An application on the broker that `settings` name: a URL, or a folder for the embedded run."""
+    app = Celery("billbus", include=TASK_MODULES)
+    if settings.celery_broker_url is not None:
+        broker_url = settings.celery_broker_url.get_secret_value()
+        options: dict[str, object] = {
+            "confirm_publish": True,
+            "confirm_timeout": CONFIRM_TIMEOUT_SECONDS,
+        }
+    elif settings.celery_folder is not None:
+        broker_url, options = f"{ALIAS}://", transport_options(settings.celery_folder)
+    else:
+        raise SystemExit("billbus: CELERY_BROKER_URL or CELERY_FOLDER must be set")
+    app.conf.update(
+        broker_url=broker_url,
+        broker_transport_options=options,
+        broker_connection_retry_on_startup=True,
+        task_default_queue=QUEUE,
+        task_ignore_result=True,
+        task_serializer="json",
+        accept_content=["json"],
+        task_acks_late=True,
+        task_reject_on_worker_lost=True,
+        worker_prefetch_multiplier=1,
+        worker_hijack_root_logger=False,
+        worker_send_task_events=False,
+        timezone="UTC",
+        beat_schedule={
+            "sweep": {
+                "task": "sweep",
+                "schedule": SWEEP_EVERY_SECONDS,
+                # A sweep that has waited longer than this is stale: the next one sees the same rows.
+                "options": {"expires": 10 * SWEEP_EVERY_SECONDS},
+            }
+        },
+    )
+    return app

@@ -1,0 +1,131 @@
+"""What a running task needs: the worker's database role, the bus, opened provider accounts, and the order in
+which a call is recorded, made, and its outcome accepted.
+"""
+
+from collections.abc import Mapping
+from functools import cache
+from uuid import UUID
+
+import structlog
+from sqlalchemy import Connection, Engine, text
+
+from bus.messages import Command
+from bus.port import BusAway, Publisher
+from bus.transports import choose_bus
+from kit.ids import derived_id, sha256
+from providers.cloudpayments.client import LONGEST_CALL_SECONDS, CloudPaymentsClient
+from providers.port import PaymentProvider, ProviderAccount
+from runtime.settings import TaskSettings, load_settings
+from state_updater.crash_points import crash_point
+from storage.database import connect_as, create_role_engine
+from storage.journal import Accepted, accept
+from storage.provider_calls import Call, finish_call
+from storage.sealing import unseal
+
+SERVICE = "worker"
+ROLE = "billbus_worker"
+# Longer than the longest call: a live row past this means that its worker is gone.
+LEASE_SECONDS = LONGEST_CALL_SECONDS + 15.0
+
+# Each provider's client, by the name in provider_account.provider.
+CLIENTS: dict[str, type[CloudPaymentsClient]] = {"cloudpayments": CloudPaymentsClient}
+
+_ACCOUNT = text("""
+    SELECT id, provider, public_id, sealed_secret, api_url, widget_script_url, is_test
+    FROM provider_account WHERE id = :id
+""")
+
+log = structlog.get_logger(__name__)
+
+
+class Desk:
+    """One per worker process, made on first use so that nothing is opened before a fork."""
+
+    def __init__(self, settings: TaskSettings) -> None:
+        database_url = settings.database_url.get_secret_value()
+        if settings.sealing_key is None:
+            raise SystemExit("billbus: SEALING_KEY must be set for the worker")
+        self._sealing_key = settings.sealing_key.get_secret_value()
+        self.settings = settings
+        self.engine: Engine = create_role_engine(database_url, ROLE, SERVICE)
+        amqp_url = settings.amqp_url.get_secret_value() if settings.amqp_url else None
+        bus = choose_bus(amqp_url, lambda: connect_as(database_url, ROLE, SERVICE), SERVICE)
+        self._publisher: Publisher = bus.command_publisher()
+        self._clients: dict[UUID, PaymentProvider] = {}
+
+    def provider(self, provider_account_id: UUID) -> PaymentProvider:
+        """The client of a provider account. A changed secret is seen when the worker restarts."""
+        if provider_account_id not in self._clients:
+            with self.engine.begin() as connection:
+                row = connection.execute(_ACCOUNT, {"id": provider_account_id}).one()
+            account = ProviderAccount(
+                account_id=row.id,
+                provider=row.provider,
+                public_id=row.public_id,
+                secret=unseal(self._sealing_key, row.sealed_secret),
+                api_url=row.api_url,
+                widget_script_url=row.widget_script_url,
+                is_test=row.is_test,
+            )
+            self._clients[provider_account_id] = CLIENTS[row.provider](account)
+        return self._clients[provider_account_id]
+
+    def conclude(
+        self,
+        call: Call,
+        outcome: str,
+        answer: Mapping[str, object],
+        next_seconds: float | None,
+        command: Command | None,
+        correlation_id: str,
+    ) -> None:
+        """Stores a call's answer and the command that tells of it in one transaction, then publishes."""
+        crash_point("after_call")
+        with self.engine.begin() as connection:
+            finish_call(connection, call.id, outcome, answer, next_seconds)
+            accepted = self._accept(connection, call, outcome, command, correlation_id)
+            crash_point("before_outcome_commit")
+        crash_point("after_outcome_commit")
+        if accepted is not None:
+            self.publish(accepted)
+
+    def _accept(
+        self, connection: Connection, call: Call, outcome: str, command: Command | None, correlation_id: str
+    ) -> Accepted | None:
+        if command is None:
+            return None
+        return self.accept(connection, command, derived_id("task", call.id, outcome), call.id, correlation_id)
+
+    def accept(
+        self,
+        connection: Connection,
+        command: Command,
+        command_id: UUID,
+        cause: UUID,
+        correlation_id: str,
+    ) -> Accepted:
+        """Writes a command of the worker into the journal; publish it after the commit."""
+        return accept(
+            connection,
+            command,
+            command_id=command_id,
+            request_hash=sha256(command_id.bytes),
+            principal=f"task:{cause}",
+            correlation_id=correlation_id,
+            causation_id=cause,
+        )
+
+    def publish(self, accepted: Accepted) -> None:
+        """A failure costs time only: the relay publishes what stays in the journal."""
+        if accepted.envelope is None:
+            return
+        try:
+            self._publisher.publish([accepted.envelope])
+        except BusAway as away:
+            log.warning("outcome not published yet", command_id=str(accepted.command_id), reason=str(away))
+
+
+@cache
+def desk() -> Desk:
+    """The desk of this process."""
+    return Desk(load_settings(TaskSettings))

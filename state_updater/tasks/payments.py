@@ -1,0 +1,190 @@
+"""Tasks about payment attempts: ask the provider for a payment page, and look up what became of an attempt.
+
+A page is asked for once. If the answer is lost, the same request with the same id is repeated while the
+provider still remembers it, otherwise never. *Unknown* stays unknown until there is evidence.
+"""
+
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+from celery import shared_task
+from sqlalchemy import text
+
+from bus.messages import RecordPaymentOutcome
+from kit.canonical import canonical_json
+from kit.ids import derived_id, sha256
+from providers.port import NOT_FOUND, LookUp, Outcome, OutcomeKind, PaymentRequest
+from state_updater.crash_points import crash_point
+from state_updater.tasks.desk import LEASE_SECONDS, Desk, desk
+from state_updater.tasks.schedule import look_up_delay_seconds
+from storage.provider_calls import Call, CallKind, History, Subject, begin_call, history_of
+
+# CloudPayments keeps the answer of a request id for an hour; well inside it a repeat is the same request.
+REPEAT_WITHIN = timedelta(minutes=50)
+# "No such payment" proves that nothing went out only after the longest authorization, said this often.
+NOT_FOUND_AFTER = timedelta(minutes=15)
+NOT_FOUND_TIMES = 3
+
+_ATTEMPT = text("""
+    SELECT a.id, a.studio_id, a.customer_id, a.invoice_id, a.provider_account_id, a.state, a.method,
+        a.amount_minor, a.currency, a.return_url, i.number AS invoice_number, i.subscription_id
+    FROM payment_attempt a JOIN invoice i ON i.id = a.invoice_id
+    WHERE a.id = :id
+""")
+
+
+class AttemptRow:
+    """What the tasks read of an attempt; plain attributes named as the columns."""
+
+    id: UUID
+    studio_id: UUID
+    customer_id: UUID
+    invoice_id: UUID
+    subscription_id: UUID | None
+    provider_account_id: UUID
+    state: str
+    amount_minor: int
+    currency: str
+    return_url: str
+    invoice_number: str
+
+
+def _payment_request(attempt: AttemptRow) -> PaymentRequest:
+    return PaymentRequest(
+        attempt_id=attempt.id,
+        request_id=str(attempt.id),
+        amount_minor=attempt.amount_minor,
+        currency=attempt.currency,
+        description=f"Счёт {attempt.invoice_number}",
+        customer_reference=str(attempt.customer_id),
+        return_url=attempt.return_url,
+    )
+
+
+def _body_hash(request: object) -> bytes:
+    return sha256(canonical_json(request))
+
+
+@shared_task(name="start_payment")
+def start_payment(attempt_id: str, studio_id: str, correlation_id: str) -> None:
+    """Asks for the payment page of an attempt that is `sent` and has not been called about yet."""
+    _create(desk(), Subject("attempt_id", UUID(attempt_id), UUID(studio_id)), correlation_id)
+
+
+@shared_task(name="look_up_payment")
+def look_up_payment(attempt_id: str, studio_id: str, correlation_id: str) -> None:
+    """Finds out what the provider knows of an attempt that waits for news."""
+    _look_up(desk(), Subject("attempt_id", UUID(attempt_id), UUID(studio_id)), correlation_id)
+
+
+def _begin(
+    at: Desk, subject: Subject, kind: CallKind, states: set[str]
+) -> tuple[AttemptRow, History, Call] | None:
+    """Records a call about an attempt in one of `states`; None if there is nothing to call about now."""
+    with at.engine.begin() as connection:
+        attempt: AttemptRow = connection.execute(_ATTEMPT, {"id": subject.id}).one()  # type: ignore[assignment]
+        history = history_of(connection, subject)
+        if attempt.state not in states or (kind == "create" and history.has_definite_answer):
+            return None
+        crash_point("before_call_record")
+        call = begin_call(
+            connection,
+            subject,
+            kind,
+            request_id=str(attempt.id),
+            body_hash=_body_hash(_payment_request(attempt)),
+            lease_seconds=LEASE_SECONDS,
+        )
+    crash_point("after_call_record")
+    return (attempt, history, call) if call is not None else None
+
+
+def _create(at: Desk, subject: Subject, correlation_id: str) -> None:
+    begun = _begin(at, subject, "create", {"sent", "unknown"})
+    if begun is None:
+        return
+    attempt, history, call = begun
+    if history.first_sent_at and datetime.now(UTC) - history.first_sent_at > REPEAT_WITHIN:
+        # Too late to repeat: the provider no longer knows the request id, so a second page would be new.
+        outcome: LookUp = Outcome(OutcomeKind.UNKNOWN, cause="request_id_forgotten")
+    else:
+        outcome = at.provider(attempt.provider_account_id).create_payment(_payment_request(attempt))
+    _conclude(at, attempt, call, outcome, history, correlation_id)
+
+
+def _look_up(at: Desk, subject: Subject, correlation_id: str) -> None:
+    begun = _begin(at, subject, "look_up", {"sent", "requires_action", "pending", "unknown"})
+    if begun is None:
+        return
+    attempt, history, call = begun
+    outcome = at.provider(attempt.provider_account_id).find_payment(attempt.id)
+    _conclude(at, attempt, call, outcome, history, correlation_id)
+    if outcome is NOT_FOUND and attempt.state == "unknown" and _may_repeat(history):
+        # Nobody has paid, because nobody has the page: ask for it again, with the very same request.
+        _create(at, subject, correlation_id)
+
+
+def _may_repeat(history: History) -> bool:
+    return history.first_sent_at is not None and datetime.now(UTC) - history.first_sent_at <= REPEAT_WITHIN
+
+
+def _is_proven_absent(attempt: AttemptRow, history: History) -> bool:
+    return (
+        attempt.state == "unknown"
+        and history.last_sent_at is not None
+        and datetime.now(UTC) - history.last_sent_at > NOT_FOUND_AFTER
+        and not _may_repeat(history)
+        and history.misses + 1 >= NOT_FOUND_TIMES
+    )
+
+
+def _conclude(
+    at: Desk, attempt: AttemptRow, call: Call, found: LookUp, history: History, correlation_id: str
+) -> None:
+    if found is not NOT_FOUND:
+        outcome = found
+    elif _is_proven_absent(attempt, history):
+        outcome = Outcome(OutcomeKind.NOT_SENT, cause="not_found")
+    else:
+        outcome = None
+    delay = look_up_delay_seconds(call.number)
+    if outcome is None:
+        at.conclude(call, "not_found", {}, delay, None, correlation_id)
+        return
+    settled = outcome.kind in (OutcomeKind.SUCCEEDED, OutcomeKind.NOT_SENT)
+    answer = {"cause": outcome.cause, **outcome.answer}
+    at.conclude(
+        call,
+        outcome.kind.value,
+        answer,
+        None if settled else delay,
+        _told(attempt, call, outcome),
+        correlation_id,
+    )
+
+
+def _told(attempt: AttemptRow, call: Call, outcome: Outcome) -> RecordPaymentOutcome | None:
+    """The command that tells of this outcome; None when it says nothing new."""
+    if call.kind == "look_up" and outcome.kind is OutcomeKind.UNKNOWN:
+        return None
+    transaction_id = outcome.transaction_id
+    is_money = outcome.kind is OutcomeKind.SUCCEEDED
+    return RecordPaymentOutcome(
+        studio_id=attempt.studio_id,
+        customer_id=attempt.customer_id,
+        payment_id=derived_id("provider_payment", attempt.provider_account_id, transaction_id)
+        if is_money
+        else None,
+        attempt_id=attempt.id,
+        invoice_id=attempt.invoice_id,
+        subscription_id=attempt.subscription_id,
+        provider_account_id=attempt.provider_account_id,
+        outcome=outcome.kind.value,
+        transaction_id=transaction_id,
+        amount_minor=outcome.amount_minor,
+        currency=outcome.currency,
+        redirect_url=outcome.redirect_url,
+        decline_code=outcome.decline.code if outcome.decline else None,
+        decline_category=outcome.decline.category.value if outcome.decline else None,
+        card_mask=outcome.card_mask,
+    )

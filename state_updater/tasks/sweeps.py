@@ -1,0 +1,130 @@
+"""What beat asks for every few seconds: pick up what is due. Each finding is a bounded page of rows.
+
+Lost tasks are sent again, calls whose worker never came back become *unknown*, silent pages and due look-ups
+are asked about, and open invoices whose time is over get their ExpireInvoice.
+"""
+
+from datetime import UTC, datetime
+
+from celery import current_app, shared_task
+from sqlalchemy import text
+
+from bus.messages import Command, ExpireInvoice, RecordPaymentOutcome, RecordRefundOutcome
+from kit.ids import derived_id, new_id
+from state_updater.tasks.app import QUEUE
+from state_updater.tasks.desk import Desk, desk
+from storage.provider_calls import (
+    Call,
+    Subject,
+    claim_due,
+    expired_invoices,
+    leases_over,
+    lost_refunds,
+    lost_starts,
+    silent_pages,
+)
+
+# A task that has recorded nothing this long after it was wanted is taken for lost.
+LOST_SECONDS = 15.0
+# A page that was offered this long ago and about which nothing was heard is asked about.
+SILENT_SECONDS = 60.0
+# How long a due look-up that was handed to a task is not handed out again.
+CLAIM_SECONDS = 60.0
+# A refused expiry (money in flight) is accepted again in the next of these windows.
+EXPIRY_WINDOW_SECONDS = 300
+
+_LOOK_UP = {"attempt_id": "look_up_payment", "refund_id": "look_up_refund"}
+
+
+@shared_task(name="sweep")
+def sweep() -> None:
+    """One look at everything that may be due."""
+    at = desk()
+    correlation_id = str(new_id())
+    _close_leases(at, correlation_id)
+    with at.engine.begin() as connection:
+        starts, refunds = lost_starts(connection, LOST_SECONDS), lost_refunds(connection, LOST_SECONDS)
+        due = [*silent_pages(connection, SILENT_SECONDS), *claim_due(connection, CLAIM_SECONDS)]
+    for subject in starts:
+        _send("start_payment", subject, correlation_id)
+    for subject in refunds:
+        _send("send_refund", subject, correlation_id)
+    for subject in due:
+        _send(_LOOK_UP[subject.column], subject, correlation_id)
+    _expire_invoices(at, correlation_id)
+
+
+def _send(name: str, subject: Subject, correlation_id: str) -> None:
+    arguments = {
+        subject.column: str(subject.id),
+        "studio_id": str(subject.studio_id),
+        "correlation_id": correlation_id,
+    }
+    current_app.send_task(name, kwargs=arguments, queue=QUEUE)
+
+
+_ATTEMPT = text("""
+    SELECT a.studio_id, a.customer_id, a.id, a.invoice_id, i.subscription_id, a.provider_account_id
+    FROM payment_attempt a JOIN invoice i ON i.id = a.invoice_id WHERE a.id = :id
+""")
+_REFUND = text("""
+    SELECT studio_id, customer_id, id, invoice_id, provider_payment_id, provider_account_id
+    FROM refund WHERE id = :id
+""")
+
+
+def _close_leases(at: Desk, correlation_id: str) -> None:
+    """Nobody knows what became of these calls: they are unknown, and to be looked up at once."""
+    with at.engine.begin() as connection:
+        calls = leases_over(connection)
+    for call in calls:
+        command = None if call.kind == "look_up" else _lost_answer(at, call)
+        at.conclude(call, "unknown", {"cause": "lease_over"}, 0.0, command, correlation_id)
+
+
+def _lost_answer(at: Desk, call: Call) -> Command:
+    with at.engine.begin() as connection:
+        if call.subject.column == "attempt_id":
+            row = connection.execute(_ATTEMPT, {"id": call.subject.id}).one()
+            return RecordPaymentOutcome(
+                studio_id=row.studio_id,
+                customer_id=row.customer_id,
+                payment_id=None,
+                attempt_id=row.id,
+                invoice_id=row.invoice_id,
+                subscription_id=row.subscription_id,
+                provider_account_id=row.provider_account_id,
+                outcome="unknown",
+            )
+        row = connection.execute(_REFUND, {"id": call.subject.id}).one()
+        return RecordRefundOutcome(
+            studio_id=row.studio_id,
+            customer_id=row.customer_id,
+            refund_id=row.id,
+            payment_id=row.provider_payment_id,
+            invoice_id=row.invoice_id,
+            provider_account_id=row.provider_account_id,
+            outcome="unknown",
+        )
+
+
+def _expire_invoices(at: Desk, correlation_id: str) -> None:
+    window = int(datetime.now(UTC).timestamp()) // EXPIRY_WINDOW_SECONDS
+    with at.engine.begin() as connection:
+        accepted = [
+            at.accept(
+                connection,
+                ExpireInvoice(
+                    studio_id=studio_id,
+                    customer_id=customer_id,
+                    invoice_id=invoice_id,
+                    subscription_id=subscription_id,
+                ),
+                derived_id("expire_invoice", invoice_id, window),
+                invoice_id,
+                correlation_id,
+            )
+            for invoice_id, studio_id, customer_id, subscription_id in expired_invoices(connection)
+        ]
+    for each in accepted:
+        at.publish(each)
