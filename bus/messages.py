@@ -270,9 +270,13 @@ def decode_command(kind: str, schema_version: int, body: bytes) -> Command:
     if model is None or model.schema_version != schema_version:
         raise InvalidMessage("unknown_message", kind=kind, schema_version=schema_version)
     if len(body) > BODY_LIMIT_BYTES:
-        raise InvalidMessage("oversize_message", kind=kind, size_bytes=len(body))
+        raise InvalidMessage(
+            "oversize_message", kind=kind, schema_version=schema_version, size_bytes=len(body)
+        )
     try:
         return model.model_validate_json(body)
     except ValidationError as error:
         fields = sorted({".".join(str(part) for part in problem["loc"]) for problem in error.errors()})
-        raise InvalidMessage("unreadable_message", kind=kind, fields=fields) from error
+        raise InvalidMessage(
+            "unreadable_message", kind=kind, schema_version=schema_version, fields=fields
+        ) from error
