@@ -53,7 +53,7 @@ fi
 with open(os.path.join(sysconfig.get_path("purelib"), "billbus.pth"), "w") as path: path.write(os.getcwd() + "\n")'
 cat >.venv/bin/billbus <<'END'
 #!/bin/sh
-exec "$(dirname -- "$0")/python" -c 'from cli.main import app; app(prog_name="billbus")' "$@"
+exec "$(dirname -- "$0")/python" -m cli.main "$@"
 END
 chmod +x .venv/bin/billbus
 # The development lock holds all of the other one, in the same versions.

@@ -1,0 +1,132 @@
+"""`billbus demo`: the studio that `./run` shows. Seeding again changes only addresses and the secret."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Annotated
+from uuid import UUID
+
+import typer
+from sqlalchemy import Connection
+
+from billing.periods import PeriodUnit
+from cli.connections import SeedSettings, owner_connection
+from kit.ids import derived_id
+from runtime.settings import load_settings
+from storage.sealing import seal
+from storage.studios import create_plan, create_price, create_provider_account, create_studio
+
+group = typer.Typer(no_args_is_help=True, help="The demo studio.")
+
+DEMO_HOST = "localhost"
+DEMO_STUDIO_ID: UUID = derived_id("demo", "studio")
+DEMO_PROVIDER_ACCOUNT_ID: UUID = derived_id("demo", "provider_account", "cloudpayments")
+# Long before anybody's clock, a test studio's included.
+_PRICES_FROM = datetime(2020, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A plan with one price, minor units of the demo's currency."""
+
+    code: str
+    name: str
+    description: str
+    amount_minor: int
+    period_unit: PeriodUnit
+
+    @property
+    def plan_id(self) -> UUID:
+        return derived_id("demo", "plan", self.code)
+
+    @property
+    def price_id(self) -> UUID:
+        return derived_id("demo", "price", self.code)
+
+
+OFFERS = (
+    Offer("day", "День в зале", "Один день, любой зал", 49_000, "day"),
+    Offer("month", "Репетиции: месяц", "Восемь часов в месяц, любой зал", 149_000, "month"),
+    Offer("month-plus", "Репетиции без границ", "Сколько угодно часов в месяц", 390_000, "month"),
+    Offer("year", "Год вперёд", "Двенадцать месяцев по цене десяти", 1_490_000, "year"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class TwinAccount:
+    """How to reach the provider twin. `secret` is never shown."""
+
+    public_id: str
+    secret: str = field(repr=False)
+    api_url: str
+    widget_script_url: str
+
+
+@group.callback()
+def keep_group() -> None:
+    """A group stays one, also while it has a single command."""
+
+
+@group.command()
+def seed(
+    public_id: Annotated[str, typer.Option(help="The terminal's public id at the twin.")],
+    secret: Annotated[str, typer.Option(envvar="DEMO_PROVIDER_SECRET", help="The terminal's API secret.")],
+    api_url: Annotated[str, typer.Option(help="The twin's API.")],
+    widget_script_url: Annotated[str, typer.Option(help="The twin's widget script.")],
+    origin: Annotated[list[str] | None, typer.Option(help="Where a payer may return to; repeatable.")] = None,
+) -> None:
+    """Create the demo studio with plans, prices and a provider account, or bring its addresses up to date."""
+    settings = load_settings(SeedSettings)
+    account = TwinAccount(public_id, secret, api_url, widget_script_url)
+    with owner_connection(settings.database_url.get_secret_value()) as connection:
+        seed_demo(connection, settings.sealing_key.get_secret_value(), account, origin or [])
+    typer.echo(DEMO_STUDIO_ID)
+
+
+def seed_demo(
+    connection: Connection, sealing_key: str, account: TwinAccount, origins: Sequence[str] = ()
+) -> None:
+    """The demo studio on the caller's connection, as the owner. Idempotent."""
+    create_studio(
+        connection,
+        DEMO_STUDIO_ID,
+        name="Студия «Синкопа»",
+        host=DEMO_HOST,
+        timezone="Europe/Moscow",
+        currency="RUB",
+        refund_policy="staff",
+        allowed_origins=origins,
+    )
+    for offer in OFFERS:
+        _create_offer(connection, offer)
+    create_provider_account(
+        connection,
+        DEMO_PROVIDER_ACCOUNT_ID,
+        studio_id=DEMO_STUDIO_ID,
+        provider="cloudpayments",
+        public_id=account.public_id,
+        sealed_secret=seal(sealing_key, account.secret),
+        api_url=account.api_url,
+        widget_script_url=account.widget_script_url,
+        is_test=True,
+    )
+
+
+def _create_offer(connection: Connection, offer: Offer) -> None:
+    create_plan(
+        connection,
+        offer.plan_id,
+        studio_id=DEMO_STUDIO_ID,
+        code=offer.code,
+        name=offer.name,
+        description=offer.description,
+    )
+    create_price(
+        connection,
+        offer.price_id,
+        studio_id=DEMO_STUDIO_ID,
+        plan_id=offer.plan_id,
+        amount_minor=offer.amount_minor,
+        period_unit=offer.period_unit,
+        effective_from=_PRICES_FROM,
+    )

@@ -1,0 +1,41 @@
+"""The entry of `billbus`: the groups, and the sentences that expected failures end with."""
+
+import sys
+
+import httpx
+import sqlalchemy.exc
+import typer
+
+from cli import bus, database, demo, documents, machines, refunds, studios, verification
+from models.migrate import RolesMissing
+from storage.sealing import SealingKeyWrong
+from storage.verification import InvariantsMissing
+
+app = typer.Typer(
+    no_args_is_help=True, pretty_exceptions_enable=False, help="Billbus: bootstrap, inspect and verify."
+)
+app.add_typer(database.group, name="db")
+app.add_typer(bus.group, name="bus")
+app.add_typer(refunds.group, name="refunds")
+app.add_typer(machines.group, name="machines")
+app.add_typer(studios.group, name="studio")
+app.add_typer(demo.group, name="demo")
+app.add_typer(documents.group, name="docs")
+app.command(name="verify")(verification.verify_books)
+
+
+def main() -> None:
+    """Runs the command line; what a person can mend is told in a sentence, not in a traceback."""
+    try:
+        app(prog_name="billbus")
+    except (RolesMissing, SealingKeyWrong, InvariantsMissing) as error:
+        sys.exit(f"billbus: {error}")
+    except sqlalchemy.exc.OperationalError as error:
+        # Never the statement or its parameters: they may hold what is sealed.
+        sys.exit(f"billbus: the database does not do it: {error.orig}".strip())
+    except httpx.HTTPError as error:
+        sys.exit(f"billbus: the twin does not answer: {error}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,51 @@
+"""`billbus studio`: tenants."""
+
+from typing import Annotated
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import typer
+
+from cli.connections import database_url, owner_connection
+from kit.ids import new_id
+from storage.studios import create_studio
+
+group = typer.Typer(no_args_is_help=True, help="Studios.")
+
+
+@group.callback()
+def keep_group() -> None:
+    """A group stays one, also while it has a single command."""
+
+
+def zone(name: str) -> str:
+    """An IANA zone name. Raises typer.BadParameter."""
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError) as error:
+        raise typer.BadParameter(f"{name} is no IANA time zone") from error
+    return name
+
+
+@group.command()
+def create(
+    name: Annotated[str, typer.Option(help="As customers read it.")],
+    host: Annotated[str, typer.Option(help="The host name that requests for this studio come to.")],
+    timezone: Annotated[str, typer.Option(callback=zone, help="IANA name.")],
+    currency: Annotated[str, typer.Option(help="ISO 4217, three capitals.")] = "RUB",
+    locale: Annotated[str, typer.Option(help="ru or en.")] = "ru",
+    origin: Annotated[list[str] | None, typer.Option(help="Where a payer may return to; repeatable.")] = None,
+) -> None:
+    """Create a studio with its ledger accounts, and print its id."""
+    studio_id = new_id()
+    with owner_connection(database_url()) as connection:
+        create_studio(
+            connection,
+            studio_id,
+            name=name,
+            host=host.lower(),
+            timezone=timezone,
+            currency=currency.upper(),
+            locale=locale,
+            allowed_origins=origin or [],
+        )
+    typer.echo(studio_id)

@@ -1,0 +1,1291 @@
+-- Made by `billbus docs schema` from models/migrations/versions; not edited by hand.
+
+-- 0001_spine.sql
+
+-- The spine: studios, people, catalog, subscriptions, invoices, payments, refunds, books, events, bus.
+-- Money is integer minor units. Instants are timestamptz. A tenant table carries studio_id, and foreign keys
+-- between tenant tables carry it too, so that no row can point into another studio.
+
+-- ---------------------------------------------------------------- tenants and people
+
+CREATE TABLE studio (
+    id uuid PRIMARY KEY,
+    name text NOT NULL,
+    host text NOT NULL UNIQUE CHECK (host = lower(host)),
+    timezone text NOT NULL,
+    locale text NOT NULL DEFAULT 'ru' CHECK (locale IN ('ru', 'en')),
+    currency char(3) NOT NULL CHECK (currency ~ '^[A-Z]{3}$'),
+    allowed_origins text[] NOT NULL DEFAULT '{}',
+    refund_policy text NOT NULL DEFAULT 'staff' CHECK (refund_policy IN ('staff', 'automatic')),
+    invoice_lifetime_seconds integer NOT NULL DEFAULT 259200 CHECK (invoice_lifetime_seconds > 0),
+    seller_studio_id uuid REFERENCES studio (id),
+    seller_subscription_id uuid,
+    created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    metadata jsonb NOT NULL DEFAULT '{}',
+    UNIQUE (id, currency)
+);
+
+-- Test studios live at another time; no row means zero.
+CREATE TABLE clock_offset (
+    studio_id uuid PRIMARY KEY REFERENCES studio (id),
+    offset_seconds bigint NOT NULL
+);
+
+CREATE TABLE customer (
+    id uuid PRIMARY KEY,
+    studio_id uuid NOT NULL REFERENCES studio (id),
+    email text NOT NULL CHECK (email = lower(email)),
+    name text NOT NULL,
+    locale text NOT NULL DEFAULT 'ru' CHECK (locale IN ('ru', 'en')),
+    password_hash text,
+    created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    metadata jsonb NOT NULL DEFAULT '{}',
+    UNIQUE (studio_id, id),
+    UNIQUE (studio_id, email)
+);
+
+CREATE TABLE staff_member (
+    id uuid PRIMARY KEY,
+    studio_id uuid NOT NULL REFERENCES studio (id),
+    email text NOT NULL CHECK (email = lower(email)),
+    name text NOT NULL,
+    role text NOT NULL CHECK (role IN ('owner', 'manager', 'support', 'ops')),
+    password_hash text,
+    created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    UNIQUE (studio_id, id),
+    UNIQUE (studio_id, email)
+);
+
+-- One row per refresh token; the tokens of one sign-in are a family, revoked together when one is used twice.
+CREATE TABLE session (
+    id uuid PRIMARY KEY,
+    studio_id uuid NOT NULL REFERENCES studio (id),
+    customer_id uuid,
+    staff_member_id uuid,
+    family_id uuid NOT NULL,
+    token_hash bytea NOT NULL UNIQUE,
+    created_at timestamptz NOT NULL,
+    expires_at timestamptz NOT NULL,
+    rotated_at timestamptz,
+    revoked_at timestamptz,
+    CHECK (num_nonnulls(customer_id, staff_member_id) = 1),
+    FOREIGN KEY (studio_id, customer_id) REFERENCES customer (studio_id, id),
+    FOREIGN KEY (studio_id, staff_member_id) REFERENCES staff_member (studio_id, id)
+);
+CREATE INDEX session_family ON session (family_id);
+
+-- ---------------------------------------------------------------- catalog
+
+CREATE TABLE plan (
+    id uuid PRIMARY KEY,
+    studio_id uuid NOT NULL REFERENCES studio (id),
+    code text NOT NULL,
+    name text NOT NULL,
+    description text NOT NULL DEFAULT '',
+    is_active boolean NOT NULL DEFAULT true,
+    created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    metadata jsonb NOT NULL DEFAULT '{}',
+    UNIQUE (studio_id, id),
+    UNIQUE (studio_id, code)
+);
+
+-- A price is never edited: a change is a new version with its own date.
+CREATE TABLE price (
+    id uuid PRIMARY KEY,
+    studio_id uuid NOT NULL,
+    plan_id uuid NOT NULL,
+    version integer NOT NULL CHECK (version > 0),
+    amount_minor bigint NOT NULL CHECK (amount_minor > 0),
+    currency char(3) NOT NULL,
+    period_unit text NOT NULL CHECK (period_unit IN ('day', 'week', 'month', 'year')),
+    period_count integer NOT NULL CHECK (period_count BETWEEN 1 AND 366),
+    effective_from timestamptz NOT NULL,
+    created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    UNIQUE (studio_id, id),
+    UNIQUE (plan_id, period_unit, period_count, version),
+    FOREIGN KEY (studio_id, plan_id) REFERENCES plan (studio_id, id),
+    FOREIGN KEY (studio_id, currency) REFERENCES studio (id, currency)
+);
+
+-- ---------------------------------------------------------------- machines
+
+CREATE TABLE machine_transition (
+    machine text NOT NULL,
+    from_state text NOT NULL,
+    to_state text NOT NULL,
+    PRIMARY KEY (machine, from_state, to_state)
+);
+
+INSERT INTO machine_transition (machine, from_state, to_state) VALUES
+    ('invoice', '', 'draft'),
+    ('invoice', 'draft', 'open'),
+    ('invoice', 'draft', 'void'),
+    ('invoice', 'open', 'void'),
+    ('invoice', 'open', 'expired'),
+    ('invoice', 'open', 'paid'),
+    ('invoice', 'paid', 'partially_refunded'),
+    ('invoice', 'paid', 'refunded'),
+    ('invoice', 'partially_refunded', 'partially_refunded'),
+    ('invoice', 'partially_refunded', 'refunded'),
+    ('payment', '', 'intent'),
+    ('payment', 'intent', 'sent'),
+    ('payment', 'intent', 'requires_action'),
+    ('payment', 'intent', 'canceled'),
+    ('payment', 'sent', 'requires_action'),
+    ('payment', 'sent', 'pending'),
+    ('payment', 'sent', 'succeeded'),
+    ('payment', 'sent', 'declined'),
+    ('payment', 'sent', 'not_sent'),
+    ('payment', 'sent', 'unknown'),
+    ('payment', 'requires_action', 'pending'),
+    ('payment', 'requires_action', 'succeeded'),
+    ('payment', 'requires_action', 'declined'),
+    ('payment', 'requires_action', 'not_sent'),
+    ('payment', 'requires_action', 'unknown'),
+    ('payment', 'requires_action', 'canceled'),
+    ('payment', 'pending', 'requires_action'),
+    ('payment', 'pending', 'succeeded'),
+    ('payment', 'pending', 'declined'),
+    ('payment', 'pending', 'not_sent'),
+    ('payment', 'pending', 'unknown'),
+    ('payment', 'unknown', 'requires_action'),
+    ('payment', 'unknown', 'pending'),
+    ('payment', 'unknown', 'succeeded'),
+    ('payment', 'unknown', 'declined'),
+    ('payment', 'unknown', 'not_sent'),
+    ('payment', 'declined', 'succeeded'),
+    ('payment', 'canceled', 'succeeded'),
+    ('payment', 'not_sent', 'succeeded'),
+    ('refund', '', 'requested'),
+    ('refund', '', 'succeeded'),
+    ('refund', 'requested', 'approved'),
+    ('refund', 'requested', 'rejected'),
+    ('refund', 'requested', 'withdrawn'),
+    ('refund', 'approved', 'withdrawn'),
+    ('refund', 'approved', 'sent'),
+    ('refund', 'sent', 'succeeded'),
+    ('refund', 'sent', 'declined'),
+    ('refund', 'sent', 'unknown'),
+    ('refund', 'unknown', 'succeeded'),
+    ('refund', 'unknown', 'declined'),
+    ('refund', 'declined', 'succeeded'),
+    ('subscription', '', 'incomplete'),
+    ('subscription', 'incomplete', 'active'),
+    ('subscription', 'incomplete', 'canceled'),
+    ('subscription', 'active', 'canceled');
+
+-- The second enforcement of the tables in billing/: a state that no transition declares cannot be written,
+-- whoever writes, and every step is one version.
+CREATE FUNCTION check_machine_transition() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    left_state text := '';
+    expected_version integer := 1;
+BEGIN
+    IF TG_OP = 'UPDATE' THEN
+        left_state := OLD.state;
+        expected_version := OLD.version + 1;
+    END IF;
+    IF NEW.version <> expected_version THEN
+        RAISE EXCEPTION '% %: version % does not follow', TG_ARGV[0], NEW.id, NEW.version
+            USING ERRCODE = 'check_violation';
+    END IF;
+    IF NOT EXISTS (
+        SELECT FROM machine_transition t
+        WHERE t.machine = TG_ARGV[0] AND t.from_state = left_state
+          AND t.to_state = NEW.state
+    ) THEN
+        RAISE EXCEPTION '% %: no transition from "%" to "%"', TG_ARGV[0], NEW.id, left_state, NEW.state
+            USING ERRCODE = 'check_violation';
+    END IF;
+    RETURN NEW;
+END
+$$;
+
+CREATE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION '% is append-only', TG_TABLE_NAME USING ERRCODE = 'insufficient_privilege';
+END
+$$;
+
+-- ---------------------------------------------------------------- subscriptions and invoices
+
+CREATE TABLE subscription (
+    id uuid PRIMARY KEY,
+    studio_id uuid NOT NULL,
+    customer_id uuid NOT NULL,
+    price_id uuid NOT NULL,
+    state text NOT NULL,
+    version integer NOT NULL,
+    head_hash bytea NOT NULL,
+    current_period_start timestamptz,
+    current_period_end timestamptz,
+    canceled_at timestamptz,
+    created_at timestamptz NOT NULL,
+    updated_at timestamptz NOT NULL,
+    metadata jsonb NOT NULL DEFAULT '{}',
+    UNIQUE (studio_id, id),
+    FOREIGN KEY (studio_id, customer_id) REFERENCES customer (studio_id, id),
+    FOREIGN KEY (studio_id, price_id) REFERENCES price (studio_id, id),
+    CHECK (state <> 'active' OR current_period_end > current_period_start)
+);
+CREATE INDEX subscription_customer ON subscription (customer_id, id);
+
+CREATE TABLE invoice_counter (
+    studio_id uuid NOT NULL REFERENCES studio (id),
+    year smallint NOT NULL,
+    last_number integer NOT NULL CHECK (last_number > 0),
+    PRIMARY KEY (studio_id, year)
+);
+
+CREATE TABLE invoice (
+    id uuid PRIMARY KEY,
+    studio_id uuid NOT NULL,
+    customer_id uuid NOT NULL,
+    subscription_id uuid,
+    state text NOT NULL,
+    version integer NOT NULL,
+    head_hash bytea NOT NULL,
+    number text,
+    currency char(3) NOT NULL,
+    total_minor bigint NOT NULL CHECK (total_minor > 0),
+    paid_minor bigint NOT NULL DEFAULT 0 CHECK (paid_minor BETWEEN 0 AND total_minor),
+    refunded_minor bigint NOT NULL DEFAULT 0 CHECK (refunded_minor BETWEEN 0 AND paid_minor),
+    expires_at timestamptz NOT NULL,
+    opened_at timestamptz,
+    created_at timestamptz NOT NULL,
+    updated_at timestamptz NOT NULL,
+    metadata jsonb NOT NULL DEFAULT '{}',
+    UNIQUE (studio_id, id),
+    UNIQUE (studio_id, number),
+    FOREIGN KEY (studio_id, currency) REFERENCES studio (id, currency),
+    FOREIGN KEY (studio_id, customer_id) REFERENCES customer (studio_id, id),
+    FOREIGN KEY (studio_id, subscription_id) REFERENCES subscription (studio_id, id),
+    CHECK ((number IS NULL) = (opened_at IS NULL)),
+    CHECK (opened_at IS NOT NULL OR state IN ('draft', 'void'))
+);
+CREATE INDEX invoice_customer ON invoice (customer_id, id);
+CREATE INDEX invoice_subscription ON invoice (subscription_id);
+CREATE INDEX invoice_expiry ON invoice (expires_at) WHERE state = 'open';
+
+CREATE TABLE invoice_line (
+    id uuid PRIMARY KEY,
+    studio_id uuid NOT NULL,
+    invoice_id uuid NOT NULL,
+    position smallint NOT NULL,
+    price_id uuid,
+    description text NOT NULL,
+    quantity integer NOT NULL CHECK (quantity > 0),
+    unit_amount_minor bigint NOT NULL CHECK (unit_amount_minor > 0),
+    amount_minor bigint NOT NULL CHECK (amount_minor = quantity * unit_amount_minor),
+    UNIQUE (invoice_id, position),
+    FOREIGN KEY (studio_id, invoice_id) REFERENCES invoice (studio_id, id),
+    FOREIGN KEY (studio_id, price_id) REFERENCES price (studio_id, id)
+);
+
+-- ---------------------------------------------------------------- payments and refunds
+
+-- The secret is sealed with the installation's key; a database dump alone reveals none.
+CREATE TABLE provider_account (
+    id uuid PRIMARY KEY,
+    studio_id uuid NOT NULL REFERENCES studio (id),
+    provider text NOT NULL CHECK (provider IN ('cloudpayments')),
+    public_id text NOT NULL,
+    sealed_secret bytea NOT NULL,
+    api_url text NOT NULL,
+    widget_script_url text NOT NULL,
+    is_test boolean NOT NULL,
+    is_active boolean NOT NULL DEFAULT true,
+    created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    UNIQUE (studio_id, id),
+    UNIQUE (studio_id, provider, public_id)
+);
+
+CREATE TABLE payment_method (
+    id uuid PRIMARY KEY,
+    studio_id uuid NOT NULL,
+    customer_id uuid NOT NULL,
+    provider_account_id uuid NOT NULL,
+    sealed_token bytea NOT NULL,
+    card_mask text NOT NULL,
+    card_expires text,
+    created_at timestamptz NOT NULL,
+    UNIQUE (studio_id, id),
+    FOREIGN KEY (studio_id, customer_id) REFERENCES customer (studio_id, id),
+    FOREIGN KEY (studio_id, provider_account_id) REFERENCES provider_account (studio_id, id)
+);
+
+CREATE TABLE payment_attempt (
+    id uuid PRIMARY KEY,
+    studio_id uuid NOT NULL,
+    customer_id uuid NOT NULL,
+    invoice_id uuid NOT NULL,
+    provider_account_id uuid NOT NULL,
+    method text NOT NULL CHECK (method IN ('widget', 'link')),
+    state text NOT NULL,
+    version integer NOT NULL,
+    head_hash bytea NOT NULL,
+    amount_minor bigint NOT NULL CHECK (amount_minor > 0),
+    currency char(3) NOT NULL,
+    return_url text NOT NULL,
+    redirect_url text,
+    decline_code text,
+    decline_category text,
+    declines integer NOT NULL DEFAULT 0,
+    created_at timestamptz NOT NULL,
+    updated_at timestamptz NOT NULL,
+    UNIQUE (studio_id, id),
+    FOREIGN KEY (studio_id, customer_id) REFERENCES customer (studio_id, id),
+    FOREIGN KEY (studio_id, invoice_id) REFERENCES invoice (studio_id, id),
+    FOREIGN KEY (studio_id, provider_account_id) REFERENCES provider_account (studio_id, id)
+);
+-- Over all channels: a widget, a link and a saved card can never race each other for one invoice.
+CREATE UNIQUE INDEX payment_attempt_live ON payment_attempt (invoice_id)
+    WHERE state IN ('intent', 'sent', 'requires_action', 'pending', 'unknown');
+CREATE INDEX payment_attempt_invoice ON payment_attempt (invoice_id, id);
+
+-- Money that a provider says it took, matched to an invoice or not.
+CREATE TABLE provider_payment (
+    id uuid PRIMARY KEY,
+    studio_id uuid NOT NULL,
+    provider_account_id uuid NOT NULL,
+    transaction_id text NOT NULL,
+    attempt_id uuid,
+    invoice_id uuid,
+    amount_minor bigint NOT NULL CHECK (amount_minor > 0),
+    currency char(3) NOT NULL,
+    unapplied_reason text,
+    refunded_minor bigint NOT NULL DEFAULT 0 CHECK (refunded_minor BETWEEN 0 AND amount_minor),
+    reserved_minor bigint NOT NULL DEFAULT 0 CHECK (reserved_minor >= 0),
+    card_mask text,
+    received_at timestamptz NOT NULL,
+    UNIQUE (studio_id, id),
+    UNIQUE (provider_account_id, transaction_id),
+    FOREIGN KEY (studio_id, provider_account_id) REFERENCES provider_account (studio_id, id),
+    FOREIGN KEY (studio_id, attempt_id) REFERENCES payment_attempt (studio_id, id),
+    FOREIGN KEY (studio_id, invoice_id) REFERENCES invoice (studio_id, id),
+    CHECK ((invoice_id IS NULL) = (unapplied_reason IS NOT NULL))
+);
+CREATE INDEX provider_payment_invoice ON provider_payment (invoice_id);
+CREATE INDEX provider_payment_unapplied ON provider_payment (studio_id) WHERE invoice_id IS NULL;
+
+CREATE TABLE refund (
+    id uuid PRIMARY KEY,
+    studio_id uuid NOT NULL,
+    customer_id uuid,
+    invoice_id uuid,
+    provider_payment_id uuid,
+    provider_account_id uuid NOT NULL,
+    state text NOT NULL,
+    version integer NOT NULL,
+    head_hash bytea NOT NULL,
+    amount_minor bigint NOT NULL CHECK (amount_minor > 0),
+    currency char(3) NOT NULL,
+    origin text NOT NULL CHECK (origin IN ('customer', 'staff', 'provider')),
+    reason text NOT NULL,
+    payment_transaction_id text,
+    provider_refund_id text,
+    decline_code text,
+    created_at timestamptz NOT NULL,
+    updated_at timestamptz NOT NULL,
+    UNIQUE (studio_id, id),
+    UNIQUE (provider_account_id, provider_refund_id),
+    FOREIGN KEY (studio_id, customer_id) REFERENCES customer (studio_id, id),
+    FOREIGN KEY (studio_id, invoice_id) REFERENCES invoice (studio_id, id),
+    FOREIGN KEY (studio_id, provider_payment_id) REFERENCES provider_payment (studio_id, id),
+    FOREIGN KEY (studio_id, provider_account_id) REFERENCES provider_account (studio_id, id)
+);
+CREATE INDEX refund_payment ON refund (provider_payment_id);
+CREATE INDEX refund_invoice ON refund (invoice_id);
+-- Refunds that the provider told us of before it told us of the payment.
+CREATE INDEX refund_early ON refund (provider_account_id, payment_transaction_id)
+    WHERE provider_payment_id IS NULL;
+
+-- The worker's record: committed before any byte leaves for the provider.
+CREATE TABLE provider_call (
+    id uuid PRIMARY KEY,
+    studio_id uuid NOT NULL,
+    kind text NOT NULL CHECK (kind IN ('create', 'refund', 'look_up')),
+    attempt_id uuid,
+    refund_id uuid,
+    call_number integer NOT NULL CHECK (call_number > 0),
+    request_id text NOT NULL,
+    body_hash bytea NOT NULL,
+    started_at timestamptz NOT NULL,
+    lease_until timestamptz NOT NULL,
+    outcome text,
+    answer jsonb,
+    finished_at timestamptz,
+    next_at timestamptz,
+    CHECK (num_nonnulls(attempt_id, refund_id) = 1),
+    CHECK ((outcome IS NULL) = (finished_at IS NULL)),
+    UNIQUE (attempt_id, call_number),
+    UNIQUE (refund_id, call_number),
+    FOREIGN KEY (studio_id, attempt_id) REFERENCES payment_attempt (studio_id, id),
+    FOREIGN KEY (studio_id, refund_id) REFERENCES refund (studio_id, id)
+);
+-- The live row is the lease: one call at a time per attempt and per refund.
+CREATE UNIQUE INDEX provider_call_live_attempt ON provider_call (attempt_id) WHERE finished_at IS NULL;
+CREATE UNIQUE INDEX provider_call_live_refund ON provider_call (refund_id) WHERE finished_at IS NULL;
+CREATE INDEX provider_call_lease ON provider_call (lease_until) WHERE finished_at IS NULL;
+CREATE INDEX provider_call_due ON provider_call (next_at) WHERE next_at IS NOT NULL;
+
+-- ---------------------------------------------------------------- books and events
+
+-- Money may arrive in a currency the studio does not sell in; it gets accounts of its own.
+CREATE TABLE ledger_account (
+    id uuid PRIMARY KEY,
+    studio_id uuid NOT NULL REFERENCES studio (id),
+    kind text NOT NULL,
+    currency char(3) NOT NULL,
+    UNIQUE (studio_id, kind, currency),
+    UNIQUE (studio_id, id, currency)
+);
+
+-- One row moves one sum from one account to another: balanced by construction.
+CREATE TABLE ledger_transfer (
+    id uuid PRIMARY KEY,
+    studio_id uuid NOT NULL,
+    debit_account_id uuid NOT NULL,
+    credit_account_id uuid NOT NULL,
+    amount_minor bigint NOT NULL CHECK (amount_minor > 0),
+    currency char(3) NOT NULL,
+    posting_id uuid NOT NULL,
+    causation_id uuid NOT NULL,
+    posted_at timestamptz NOT NULL,
+    CHECK (debit_account_id <> credit_account_id),
+    FOREIGN KEY (studio_id, debit_account_id, currency) REFERENCES ledger_account (studio_id, id, currency),
+    FOREIGN KEY (studio_id, credit_account_id, currency) REFERENCES ledger_account (studio_id, id, currency)
+);
+CREATE INDEX ledger_transfer_posting ON ledger_transfer (posting_id);
+
+-- The chain of what happened to one aggregate: gap-free versions, each hash over the one before.
+CREATE TABLE state_event (
+    aggregate_id uuid NOT NULL,
+    version integer NOT NULL CHECK (version > 0),
+    machine text NOT NULL,
+    studio_id uuid NOT NULL REFERENCES studio (id),
+    trigger text NOT NULL,
+    from_state text NOT NULL,
+    to_state text NOT NULL,
+    facts jsonb NOT NULL,
+    command_id uuid NOT NULL,
+    correlation_id text NOT NULL,
+    occurred_at timestamptz NOT NULL,
+    hash bytea NOT NULL CHECK (length(hash) = 32),
+    PRIMARY KEY (aggregate_id, version)
+);
+
+CREATE TABLE audit (
+    id uuid PRIMARY KEY,
+    studio_id uuid NOT NULL REFERENCES studio (id),
+    occurred_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    principal text NOT NULL,
+    action text NOT NULL,
+    subject_id uuid,
+    facts jsonb NOT NULL DEFAULT '{}',
+    remote_address inet,
+    correlation_id text NOT NULL
+);
+CREATE INDEX audit_studio ON audit (studio_id, occurred_at);
+
+-- ---------------------------------------------------------------- bus
+
+-- Every command, whoever sends it: first a row here, in the sender's transaction. The row is the senders'
+-- outbox until it is applied, and the consumer's inbox: who has changed it from 'accepted' has applied it.
+CREATE TABLE command_journal (
+    command_id uuid PRIMARY KEY,
+    sequence bigint NOT NULL GENERATED ALWAYS AS IDENTITY,
+    studio_id uuid NOT NULL REFERENCES studio (id),
+    customer_id uuid,
+    partition smallint NOT NULL,
+    kind text NOT NULL,
+    schema_version smallint NOT NULL,
+    body bytea,
+    body_hash bytea NOT NULL,
+    request_hash bytea NOT NULL,
+    principal text NOT NULL,
+    correlation_id text NOT NULL,
+    causation_id uuid,
+    accepted_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    republish_at timestamptz NOT NULL DEFAULT clock_timestamp() + interval '15 seconds',
+    publish_count integer NOT NULL DEFAULT 0,
+    tries integer NOT NULL DEFAULT 0,
+    state text NOT NULL DEFAULT 'accepted' CHECK (state IN ('accepted', 'applied', 'refused', 'parked')),
+    answered_at timestamptz,
+    result jsonb,
+    problem jsonb,
+    CHECK ((state = 'accepted') = (answered_at IS NULL)),
+    CHECK (state NOT IN ('refused', 'parked') OR problem IS NOT NULL)
+);
+CREATE INDEX command_journal_waiting ON command_journal (partition, sequence) WHERE state = 'accepted';
+CREATE INDEX command_journal_republish ON command_journal (republish_at) WHERE state = 'accepted';
+CREATE INDEX command_journal_parked ON command_journal (sequence) WHERE state = 'parked';
+
+-- What leaves after commit: events for the bus, tasks for the workers. Ids and amounts only.
+CREATE TABLE outbox (
+    id uuid PRIMARY KEY,
+    sequence bigint NOT NULL GENERATED ALWAYS AS IDENTITY,
+    studio_id uuid NOT NULL REFERENCES studio (id),
+    channel text NOT NULL CHECK (channel IN ('event', 'task')),
+    kind text NOT NULL,
+    schema_version smallint NOT NULL,
+    body jsonb NOT NULL,
+    correlation_id text NOT NULL,
+    causation_id uuid NOT NULL,
+    created_at timestamptz NOT NULL,
+    claimed_until timestamptz,
+    publish_count integer NOT NULL DEFAULT 0,
+    published_at timestamptz
+);
+CREATE INDEX outbox_waiting ON outbox (sequence) WHERE published_at IS NULL;
+
+-- What each consumer of events has had; on the embedded bus also where it waits.
+CREATE TABLE inbox (
+    consumer text NOT NULL,
+    event_id uuid NOT NULL,
+    sequence bigint NOT NULL GENERATED ALWAYS AS IDENTITY,
+    studio_id uuid NOT NULL REFERENCES studio (id),
+    kind text NOT NULL,
+    schema_version smallint NOT NULL,
+    body bytea NOT NULL,
+    correlation_id text NOT NULL,
+    received_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    due_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    tries integer NOT NULL DEFAULT 0,
+    state text NOT NULL DEFAULT 'waiting' CHECK (state IN ('waiting', 'done', 'parked')),
+    PRIMARY KEY (consumer, event_id)
+);
+CREATE INDEX inbox_waiting ON inbox (consumer, due_at, sequence) WHERE state = 'waiting';
+
+-- Callbacks as they came, each once.
+CREATE TABLE callback_inbox (
+    id uuid PRIMARY KEY,
+    studio_id uuid NOT NULL,
+    provider_account_id uuid NOT NULL,
+    kind text NOT NULL CHECK (kind IN ('pay', 'fail', 'refund')),
+    deduplication_hash bytea NOT NULL,
+    body bytea,
+    signature text NOT NULL,
+    received_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    command_id uuid,
+    set_aside text,
+    UNIQUE (provider_account_id, deduplication_hash),
+    CHECK (num_nonnulls(command_id, set_aside) = 1),
+    FOREIGN KEY (studio_id, provider_account_id) REFERENCES provider_account (studio_id, id)
+);
+
+CREATE TABLE job_run (
+    job text NOT NULL,
+    due_at timestamptz NOT NULL,
+    started_at timestamptz NOT NULL,
+    finished_at timestamptz,
+    outcome text,
+    PRIMARY KEY (job, due_at)
+);
+
+-- ---------------------------------------------------------------- triggers
+
+CREATE TRIGGER machine BEFORE INSERT OR UPDATE OF state, version ON subscription
+    FOR EACH ROW EXECUTE FUNCTION check_machine_transition('subscription');
+CREATE TRIGGER machine BEFORE INSERT OR UPDATE OF state, version ON invoice
+    FOR EACH ROW EXECUTE FUNCTION check_machine_transition('invoice');
+CREATE TRIGGER machine BEFORE INSERT OR UPDATE OF state, version ON payment_attempt
+    FOR EACH ROW EXECUTE FUNCTION check_machine_transition('payment');
+CREATE TRIGGER machine BEFORE INSERT OR UPDATE OF state, version ON refund
+    FOR EACH ROW EXECUTE FUNCTION check_machine_transition('refund');
+
+CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON state_event
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON ledger_transfer
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON audit
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON price
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+
+-- ---------------------------------------------------------------- look-ups before the studio is known
+
+CREATE FUNCTION studio_of_host(wanted_host text) RETURNS uuid
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp
+    AS 'SELECT id FROM studio WHERE host = lower(wanted_host)';
+CREATE FUNCTION studio_of_provider_account(wanted_account uuid) RETURNS uuid
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp
+    AS 'SELECT studio_id FROM provider_account WHERE id = wanted_account';
+REVOKE ALL ON FUNCTION studio_of_host(text), studio_of_provider_account(uuid) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION studio_of_host(text), studio_of_provider_account(uuid)
+    TO billbus_api, billbus_admin;
+
+-- ---------------------------------------------------------------- row-level security
+
+DO $$
+DECLARE
+    tenant_table text;
+BEGIN
+    FOREACH tenant_table IN ARRAY ARRAY[
+        'clock_offset', 'customer', 'staff_member', 'session', 'plan', 'price', 'subscription',
+        'invoice_counter', 'invoice', 'invoice_line', 'provider_account', 'payment_method',
+        'payment_attempt', 'provider_payment', 'refund', 'provider_call', 'ledger_account',
+        'ledger_transfer', 'state_event', 'audit', 'command_journal', 'outbox', 'inbox', 'callback_inbox',
+        'studio'
+    ] LOOP
+        EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', tenant_table);
+        EXECUTE format(
+            'CREATE POLICY tenant ON %I TO billbus_api, billbus_admin USING (%I = '
+            || 'NULLIF(current_setting(''app.studio_id'', true), '''')::uuid)',
+            tenant_table, CASE tenant_table WHEN 'studio' THEN 'id' ELSE 'studio_id' END
+        );
+        EXECUTE format(
+            'CREATE POLICY house ON %I TO billbus_updater, billbus_relay, billbus_worker, billbus_events, '
+            || 'billbus_cron, billbus_verify USING (true)', tenant_table
+        );
+        EXECUTE format('CREATE POLICY platform ON %I FOR SELECT TO billbus_platform USING (true)', tenant_table);
+    END LOOP;
+END
+$$;
+
+-- ---------------------------------------------------------------- who writes what
+
+GRANT USAGE ON SCHEMA public TO billbus_api, billbus_admin, billbus_updater, billbus_relay, billbus_worker,
+    billbus_events, billbus_cron, billbus_verify, billbus_platform;
+GRANT SELECT ON machine_transition TO billbus_api, billbus_admin, billbus_updater, billbus_verify;
+
+GRANT SELECT ON studio, customer, session, plan, price, subscription, invoice, invoice_line, provider_account,
+    payment_method, payment_attempt, provider_payment, refund, state_event, command_journal, callback_inbox,
+    clock_offset TO billbus_api;
+GRANT INSERT ON customer, session, command_journal, callback_inbox, audit TO billbus_api;
+GRANT UPDATE (rotated_at, revoked_at) ON session TO billbus_api;
+GRANT UPDATE (password_hash) ON customer TO billbus_api;
+
+GRANT SELECT ON studio, clock_offset, customer, plan, price, provider_account TO billbus_updater;
+GRANT SELECT, INSERT, UPDATE ON subscription, invoice_counter, invoice, payment_attempt, provider_payment,
+    refund TO billbus_updater;
+GRANT SELECT, INSERT ON invoice_line, ledger_account, ledger_transfer, state_event, outbox TO billbus_updater;
+GRANT SELECT, UPDATE ON command_journal TO billbus_updater;
+
+GRANT SELECT ON command_journal, outbox TO billbus_relay;
+GRANT UPDATE (republish_at, publish_count) ON command_journal TO billbus_relay;
+GRANT UPDATE (claimed_until, publish_count, published_at) ON outbox TO billbus_relay;
+GRANT SELECT, INSERT, UPDATE ON inbox TO billbus_relay;
+
+GRANT SELECT ON studio, clock_offset, customer, subscription, invoice, payment_attempt, provider_account,
+    provider_payment, refund TO billbus_worker;
+GRANT SELECT, INSERT, UPDATE ON provider_call TO billbus_worker;
+GRANT SELECT, INSERT ON command_journal TO billbus_worker;
+GRANT SELECT, INSERT, UPDATE ON job_run TO billbus_worker;
+
+GRANT SELECT ON ALL TABLES IN SCHEMA public TO billbus_verify;
+GRANT SELECT ON ALL TABLES IN SCHEMA public TO billbus_platform;
+REVOKE SELECT ON session, provider_account, callback_inbox FROM billbus_platform;
+
+-- 0002_invariants.sql
+
+-- What must be true of the books, as views that return what is not: an empty view is a proof over all rows.
+-- `always_*` holds in any snapshot, also in the middle of a fault; `settled_*` once the system has come to rest.
+-- Each returns (studio_id, subject, fault): where, which row, and what is wrong with it. Nothing here trusts the
+-- triggers, the constraints or the product's code: that they failed is what would be seen.
+
+CREATE SCHEMA invariant;
+
+-- ---------------------------------------------------------------- what the views share; not proofs themselves
+
+CREATE VIEW invariant.aggregate AS
+    SELECT 'subscription' AS machine, id, studio_id, state, version, head_hash FROM subscription
+    UNION ALL SELECT 'invoice', id, studio_id, state, version, head_hash FROM invoice
+    UNION ALL SELECT 'payment', id, studio_id, state, version, head_hash FROM payment_attempt
+    UNION ALL SELECT 'refund', id, studio_id, state, version, head_hash FROM refund;
+COMMENT ON VIEW invariant.aggregate IS 'Every row that a machine moves.';
+
+CREATE VIEW invariant.announcement AS
+    SELECT * FROM (VALUES
+        ('subscription', 'incomplete', 'subscription.created', 'subscription_id'),
+        ('subscription', 'active', 'subscription.activated', 'subscription_id'),
+        ('subscription', 'canceled', 'subscription.canceled', 'subscription_id'),
+        ('invoice', 'open', 'invoice.opened', 'invoice_id'),
+        ('invoice', 'paid', 'invoice.paid', 'invoice_id'),
+        ('invoice', 'void', 'invoice.voided', 'invoice_id'),
+        ('invoice', 'expired', 'invoice.expired', 'invoice_id'),
+        ('invoice', 'partially_refunded', 'invoice.refunded', 'invoice_id'),
+        ('invoice', 'refunded', 'invoice.refunded', 'invoice_id'),
+        ('payment', 'succeeded', 'payment.succeeded', 'attempt_id'),
+        ('payment', 'declined', 'payment.failed', 'attempt_id'),
+        ('refund', 'requested', 'refund.requested', 'refund_id'),
+        ('refund', 'rejected', 'refund.rejected', 'refund_id'),
+        ('refund', 'succeeded', 'refund.succeeded', 'refund_id'),
+        ('refund', 'declined', 'refund.declined', 'refund_id')
+    ) AS told (machine, to_state, kind, id_field);
+COMMENT ON VIEW invariant.announcement IS 'The event that tells of a state that was reached, and the field of its body that holds the id.';
+
+CREATE VIEW invariant.process_role AS
+    SELECT oid, rolname FROM pg_roles
+    WHERE rolname IN ('billbus_api', 'billbus_admin', 'billbus_updater', 'billbus_relay', 'billbus_worker',
+        'billbus_events', 'billbus_cron', 'billbus_verify', 'billbus_platform');
+COMMENT ON VIEW invariant.process_role IS 'The roles that processes run as.';
+
+-- Balances are debit less credit, so that an account of income or of debt is negative.
+CREATE VIEW invariant.account_balance AS
+    SELECT a.studio_id, a.kind, a.currency::text, sum(m.amount_minor) AS balance_minor
+    FROM ledger_account a
+    JOIN (
+        SELECT debit_account_id AS account_id, amount_minor FROM ledger_transfer
+        UNION ALL SELECT credit_account_id, -amount_minor FROM ledger_transfer
+    ) m ON m.account_id = a.id
+    GROUP BY a.studio_id, a.kind, a.currency;
+COMMENT ON VIEW invariant.account_balance IS 'The balance of each ledger account that has moved, debit less credit.';
+
+CREATE VIEW invariant.expected_balance AS
+    SELECT studio_id, kind, currency::text, sum(amount_minor) AS balance_minor
+    FROM (
+        SELECT studio_id, 'customer_receivable' AS kind, currency, total_minor - paid_minor AS amount_minor
+            FROM invoice WHERE state = 'open'
+        UNION ALL SELECT studio_id, 'sales', currency,
+                -CASE WHEN state IN ('void', 'expired') THEN paid_minor ELSE total_minor END
+            FROM invoice WHERE opened_at IS NOT NULL
+        UNION ALL SELECT studio_id, 'sales', currency, refunded_minor
+            FROM provider_payment WHERE invoice_id IS NOT NULL
+        UNION ALL SELECT studio_id, 'provider_clearing', currency, amount_minor FROM provider_payment
+        UNION ALL SELECT studio_id, 'provider_clearing', currency, -amount_minor
+            FROM refund WHERE state = 'succeeded'
+        UNION ALL SELECT studio_id, 'unapplied_receipts', currency, refunded_minor - amount_minor
+            FROM provider_payment WHERE invoice_id IS NULL
+        UNION ALL SELECT studio_id, 'unapplied_refunds', currency, amount_minor
+            FROM refund WHERE state = 'succeeded'
+        UNION ALL SELECT studio_id, 'unapplied_refunds', currency, -refunded_minor FROM provider_payment
+    ) movement
+    GROUP BY studio_id, kind, currency;
+COMMENT ON VIEW invariant.expected_balance IS 'What each ledger account should hold, from invoices, payments and refunds alone.';
+
+CREATE VIEW invariant.balance_difference AS
+    SELECT studio_id, kind, currency, coalesce(b.balance_minor, 0) AS balance_minor,
+        coalesce(e.balance_minor, 0) AS expected_minor
+    FROM invariant.account_balance b FULL JOIN invariant.expected_balance e USING (studio_id, kind, currency)
+    WHERE coalesce(b.balance_minor, 0) <> coalesce(e.balance_minor, 0);
+COMMENT ON VIEW invariant.balance_difference IS 'Ledger accounts that do not hold what they should.';
+
+CREATE VIEW invariant.posting AS
+    SELECT t.id, t.studio_id, t.posting_id, d.kind AS debit, c.kind AS credit, t.amount_minor,
+        t.currency::text, t.causation_id
+    FROM ledger_transfer t
+    JOIN ledger_account d ON d.id = t.debit_account_id
+    JOIN ledger_account c ON c.id = t.credit_account_id;
+COMMENT ON VIEW invariant.posting IS 'Ledger transfers with the kinds of their accounts.';
+
+-- ---------------------------------------------------------------- commands
+
+CREATE VIEW invariant.always_event_of_applied_command AS
+    SELECT e.studio_id, e.aggregate_id || ' v' || e.version AS subject,
+        'command ' || e.command_id || ' is ' || coalesce(j.state, 'not in the journal') AS fault
+    FROM state_event e
+    LEFT JOIN command_journal j ON j.command_id = e.command_id AND j.studio_id = e.studio_id
+    WHERE j.state IS DISTINCT FROM 'applied';
+COMMENT ON VIEW invariant.always_event_of_applied_command IS 'I2, I3: every state event was caused by a command of the same studio that the journal holds as applied.';
+
+CREATE VIEW invariant.always_transfer_of_applied_command AS
+    SELECT t.studio_id, t.id::text AS subject,
+        'command ' || t.causation_id || ' is ' || coalesce(j.state, 'not in the journal') AS fault
+    FROM ledger_transfer t
+    LEFT JOIN command_journal j ON j.command_id = t.causation_id AND j.studio_id = t.studio_id
+    WHERE j.state IS DISTINCT FROM 'applied';
+COMMENT ON VIEW invariant.always_transfer_of_applied_command IS 'I3: no sum moves in the books but by a command of the same studio that the journal holds as applied.';
+
+CREATE VIEW invariant.always_outbox_of_applied_command AS
+    SELECT o.studio_id, o.id::text AS subject,
+        'command ' || o.causation_id || ' is ' || coalesce(j.state, 'not in the journal') AS fault
+    FROM outbox o
+    LEFT JOIN command_journal j ON j.command_id = o.causation_id AND j.studio_id = o.studio_id
+    WHERE j.state IS DISTINCT FROM 'applied';
+COMMENT ON VIEW invariant.always_outbox_of_applied_command IS 'I3, I13: nothing leaves through the outbox but by a command of the same studio that the journal holds as applied.';
+
+CREATE VIEW invariant.always_applied_command_has_effects AS
+    SELECT j.studio_id, j.command_id::text AS subject, j.kind || ' was applied and left no trace' AS fault
+    FROM command_journal j
+    WHERE j.state = 'applied'
+        AND NOT coalesce(j.result ?| ARRAY['unchanged', 'page_still_open'], false)
+        AND NOT EXISTS (SELECT FROM state_event e WHERE e.command_id = j.command_id)
+        AND NOT EXISTS (SELECT FROM ledger_transfer t WHERE t.causation_id = j.command_id);
+COMMENT ON VIEW invariant.always_applied_command_has_effects IS 'I1, I3: an applied command whose result does not say that nothing changed owns an event or a transfer.';
+
+CREATE VIEW invariant.always_result_names_what_exists AS
+    SELECT j.studio_id, j.command_id::text AS subject, named.field || ' ' || named.id || ' does not exist' AS fault
+    FROM command_journal j
+    CROSS JOIN LATERAL (VALUES
+        ('subscription_id', j.result ->> 'subscription_id'), ('invoice_id', j.result ->> 'invoice_id'),
+        ('attempt_id', j.result ->> 'attempt_id'), ('refund_id', j.result ->> 'refund_id'),
+        ('payment_id', j.result ->> 'payment_id')
+    ) AS named (field, id)
+    WHERE j.state = 'applied' AND named.id IS NOT NULL
+        AND NOT EXISTS (
+            SELECT FROM invariant.aggregate a WHERE a.id = named.id::uuid AND a.studio_id = j.studio_id)
+        AND NOT EXISTS (
+            SELECT FROM provider_payment p WHERE p.id = named.id::uuid AND p.studio_id = j.studio_id);
+COMMENT ON VIEW invariant.always_result_names_what_exists IS 'I3: what the result of an applied command names exists in the command''s own studio.';
+
+CREATE VIEW invariant.always_command_body_is_as_accepted AS
+    SELECT studio_id, command_id::text AS subject, 'the body is not the one that was accepted' AS fault
+    FROM command_journal WHERE body IS NOT NULL AND sha256(body) <> body_hash;
+COMMENT ON VIEW invariant.always_command_body_is_as_accepted IS 'I2: a command''s body is what its hash was taken over when it was accepted.';
+
+CREATE VIEW invariant.settled_command_is_answered AS
+    SELECT studio_id, command_id::text AS subject, kind || ' is accepted and waits' AS fault
+    FROM command_journal WHERE state = 'accepted';
+COMMENT ON VIEW invariant.settled_command_is_answered IS 'I1: at rest no accepted command is without an answer.';
+
+-- ---------------------------------------------------------------- books
+
+CREATE VIEW invariant.always_receivable_is_what_is_due AS
+    SELECT studio_id, currency AS subject, 'books ' || balance_minor || ', open invoices ' || expected_minor AS fault
+    FROM invariant.balance_difference WHERE kind = 'customer_receivable';
+COMMENT ON VIEW invariant.always_receivable_is_what_is_due IS 'I4: what customers owe in the books is the sum still due on open invoices.';
+
+CREATE VIEW invariant.always_sales_are_what_was_invoiced AS
+    SELECT studio_id, currency AS subject, 'books ' || balance_minor || ', invoices ' || expected_minor AS fault
+    FROM invariant.balance_difference WHERE kind = 'sales';
+COMMENT ON VIEW invariant.always_sales_are_what_was_invoiced IS 'I4: sales in the books are the invoices that stand, less what was given back of them.';
+
+CREATE VIEW invariant.always_clearing_is_what_providers_hold AS
+    SELECT studio_id, currency AS subject, 'books ' || balance_minor || ', payments ' || expected_minor AS fault
+    FROM invariant.balance_difference WHERE kind = 'provider_clearing';
+COMMENT ON VIEW invariant.always_clearing_is_what_providers_hold IS 'I4: the clearing account is the sum of received payments less succeeded refunds.';
+
+CREATE VIEW invariant.always_unapplied_receipts_are_accounted AS
+    SELECT studio_id, currency AS subject, 'books ' || balance_minor || ', payments ' || expected_minor AS fault
+    FROM invariant.balance_difference WHERE kind = 'unapplied_receipts';
+COMMENT ON VIEW invariant.always_unapplied_receipts_are_accounted IS 'I4: unapplied receipts are the sum of unmatched payments less what was given back of them.';
+
+CREATE VIEW invariant.always_unapplied_refunds_are_accounted AS
+    SELECT studio_id, currency AS subject, 'books ' || balance_minor || ', refunds ' || expected_minor AS fault
+    FROM invariant.balance_difference WHERE kind = 'unapplied_refunds';
+COMMENT ON VIEW invariant.always_unapplied_refunds_are_accounted IS 'I4: unapplied refunds are what was given back beyond every payment that we know of.';
+
+CREATE VIEW invariant.always_balances_sum_to_zero AS
+    SELECT studio_id, currency AS subject, 'the accounts sum to ' || sum(balance_minor) AS fault
+    FROM invariant.account_balance GROUP BY studio_id, currency HAVING sum(balance_minor) <> 0;
+COMMENT ON VIEW invariant.always_balances_sum_to_zero IS 'I4: the accounts of a studio sum to zero in each currency.';
+
+CREATE VIEW invariant.always_payment_is_posted_once AS
+    SELECT p.studio_id, p.id::text AS subject,
+        p.amount_minor || ' received, ' || coalesce(sum(t.amount_minor), 0) || ' posted in ' || count(t.id) AS fault
+    FROM provider_payment p
+    LEFT JOIN invariant.posting t ON t.posting_id = p.id AND t.studio_id = p.studio_id
+        AND t.currency = p.currency AND t.debit = 'provider_clearing'
+        AND t.credit = CASE WHEN p.invoice_id IS NULL THEN 'unapplied_receipts' ELSE 'customer_receivable' END
+    GROUP BY p.id HAVING count(t.id) <> 1 OR sum(t.amount_minor) <> p.amount_minor;
+COMMENT ON VIEW invariant.always_payment_is_posted_once IS 'I5: every sum that a provider says it took has one posting of that sum, to the account that fits it.';
+
+CREATE VIEW invariant.always_refund_is_posted_once AS
+    SELECT r.studio_id, r.id::text AS subject,
+        r.amount_minor || ' given back, ' || coalesce(sum(t.amount_minor), 0) || ' posted in ' || count(t.id) AS fault
+    FROM refund r
+    LEFT JOIN invariant.posting t ON t.posting_id = r.id AND t.studio_id = r.studio_id
+        AND t.currency = r.currency AND t.credit = 'provider_clearing'
+    GROUP BY r.id
+    HAVING coalesce(sum(t.amount_minor), 0) <> CASE r.state WHEN 'succeeded' THEN r.amount_minor ELSE 0 END
+        OR count(t.id) <> count(DISTINCT t.debit);
+COMMENT ON VIEW invariant.always_refund_is_posted_once IS 'I5: a succeeded refund is posted once with its whole sum, and a refund that has not succeeded is not posted.';
+
+CREATE VIEW invariant.always_invoice_is_posted_once AS
+    SELECT i.studio_id, i.id::text AS subject,
+        'opened ' || count(t.id) FILTER (WHERE t.credit = 'sales')
+            || ' times, closed ' || count(t.id) FILTER (WHERE t.debit = 'sales') || ' times in the books' AS fault
+    FROM invoice i LEFT JOIN invariant.posting t ON t.posting_id = i.id AND t.studio_id = i.studio_id
+    GROUP BY i.id
+    HAVING count(t.id) FILTER (WHERE t.debit = 'customer_receivable' AND t.credit = 'sales'
+            AND t.amount_minor = i.total_minor) <> CASE WHEN i.opened_at IS NULL THEN 0 ELSE 1 END
+        OR count(t.id) FILTER (WHERE t.debit = 'sales' AND t.credit = 'customer_receivable'
+            AND t.amount_minor = i.total_minor - i.paid_minor)
+            <> CASE WHEN i.opened_at IS NOT NULL AND i.state IN ('void', 'expired') THEN 1 ELSE 0 END
+        OR count(t.id) <> CASE WHEN i.opened_at IS NULL THEN 0
+            WHEN i.state IN ('void', 'expired') THEN 2 ELSE 1 END;
+COMMENT ON VIEW invariant.always_invoice_is_posted_once IS 'I4: an invoice enters the books once with its total when it is opened, and leaves them once with what was due when it is void or expired.';
+
+CREATE VIEW invariant.always_posting_has_its_subject AS
+    SELECT t.studio_id, t.id::text AS subject,
+        t.debit || ' to ' || t.credit || ' for ' || t.posting_id || ', which is no such thing here' AS fault
+    FROM invariant.posting t
+    WHERE NOT CASE
+        WHEN t.debit = 'provider_clearing' AND t.credit IN ('customer_receivable', 'unapplied_receipts') THEN EXISTS (
+            SELECT FROM provider_payment p WHERE p.id = t.posting_id AND p.studio_id = t.studio_id)
+        WHEN t.credit IN ('provider_clearing', 'unapplied_refunds')
+            AND t.debit IN ('sales', 'unapplied_receipts', 'unapplied_refunds') THEN EXISTS (
+            SELECT FROM refund r WHERE r.id = t.posting_id AND r.studio_id = t.studio_id AND r.state = 'succeeded')
+        WHEN (t.debit, t.credit) IN (('customer_receivable', 'sales'), ('sales', 'customer_receivable')) THEN EXISTS (
+            SELECT FROM invoice i WHERE i.id = t.posting_id AND i.studio_id = t.studio_id)
+        ELSE false
+    END;
+COMMENT ON VIEW invariant.always_posting_has_its_subject IS 'I5: every transfer is one of the kinds the books know, for a payment, succeeded refund or invoice of the same studio.';
+
+-- ---------------------------------------------------------------- invoices and payments
+
+CREATE VIEW invariant.always_invoice_paid_is_matched_money AS
+    SELECT i.studio_id, i.id::text AS subject,
+        'says ' || i.paid_minor || ' paid, matched payments are ' || coalesce(sum(p.amount_minor), 0) AS fault
+    FROM invoice i LEFT JOIN provider_payment p ON p.invoice_id = i.id
+    GROUP BY i.id
+    HAVING i.paid_minor <> coalesce(sum(p.amount_minor), 0) OR coalesce(sum(p.amount_minor), 0) > i.total_minor;
+COMMENT ON VIEW invariant.always_invoice_paid_is_matched_money IS 'I6: what an invoice says is paid is the money matched to it, and never more than its total.';
+
+CREATE VIEW invariant.always_invoice_refunded_is_given_back AS
+    SELECT i.studio_id, i.id::text AS subject,
+        'says ' || i.refunded_minor || ' refunded, its payments say ' || coalesce(sum(p.refunded_minor), 0) AS fault
+    FROM invoice i LEFT JOIN provider_payment p ON p.invoice_id = i.id
+    GROUP BY i.id HAVING i.refunded_minor <> coalesce(sum(p.refunded_minor), 0);
+COMMENT ON VIEW invariant.always_invoice_refunded_is_given_back IS 'I18: what an invoice says is refunded is what was given back of the payments matched to it.';
+
+CREATE VIEW invariant.always_invoice_state_fits_its_sums AS
+    SELECT studio_id, id::text AS subject,
+        state || ' with total ' || total_minor || ', paid ' || paid_minor || ', refunded ' || refunded_minor AS fault
+    FROM invoice
+    WHERE NOT CASE state
+        WHEN 'draft' THEN paid_minor = 0
+        WHEN 'open' THEN paid_minor < total_minor AND refunded_minor = 0
+        WHEN 'paid' THEN paid_minor = total_minor AND refunded_minor = 0
+        WHEN 'partially_refunded' THEN paid_minor = total_minor AND refunded_minor BETWEEN 1 AND paid_minor - 1
+        WHEN 'refunded' THEN paid_minor = total_minor AND refunded_minor = paid_minor
+        ELSE paid_minor < total_minor
+    END;
+COMMENT ON VIEW invariant.always_invoice_state_fits_its_sums IS 'I4: the state of an invoice says what its sums say.';
+
+CREATE VIEW invariant.always_invoice_total_is_its_lines AS
+    SELECT i.studio_id, i.id::text AS subject,
+        'total ' || i.total_minor || ', lines ' || coalesce(sum(l.amount_minor), 0) AS fault
+    FROM invoice i LEFT JOIN invoice_line l ON l.invoice_id = i.id AND l.studio_id = i.studio_id
+    GROUP BY i.id HAVING i.total_minor <> coalesce(sum(l.amount_minor), 0);
+COMMENT ON VIEW invariant.always_invoice_total_is_its_lines IS 'I4: the total of an invoice is the sum of its lines.';
+
+CREATE VIEW invariant.always_invoice_numbers_are_gapless AS
+    WITH numbered AS (
+        SELECT studio_id, substring(number FROM '^(\d{4})-\d+$')::int AS year,
+            substring(number FROM '^\d{4}-(\d+)$')::int AS position, number
+        FROM invoice WHERE number IS NOT NULL
+    ), counted AS (
+        SELECT studio_id, year, count(*) AS count, min(position) AS first, max(position) AS last,
+            count(DISTINCT position) AS positions
+        FROM numbered WHERE year IS NOT NULL GROUP BY studio_id, year
+    )
+    SELECT studio_id, number AS subject, 'is no year and position' AS fault FROM numbered WHERE year IS NULL
+    UNION ALL
+    SELECT studio_id, year::text,
+        'counter at ' || coalesce(k.last_number, 0) || ', ' || coalesce(n.count, 0) || ' invoices from '
+            || coalesce(n.first, 0) || ' to ' || coalesce(n.last, 0)
+    FROM counted n FULL JOIN invoice_counter k USING (studio_id, year)
+    WHERE (k.last_number, n.count, n.positions, n.first, n.last)
+        IS DISTINCT FROM (n.last, n.last::bigint, n.last::bigint, 1, n.last);
+COMMENT ON VIEW invariant.always_invoice_numbers_are_gapless IS 'The invoice numbers of a studio''s year run from 1 to its counter without gap or repeat.';
+
+CREATE VIEW invariant.always_invoice_expired_in_time AS
+    SELECT e.studio_id, i.id::text AS subject,
+        'expired at ' || e.occurred_at || ', could be paid until ' || i.expires_at AS fault
+    FROM state_event e JOIN invoice i ON i.id = e.aggregate_id
+    WHERE e.to_state = 'expired' AND e.occurred_at < i.expires_at;
+COMMENT ON VIEW invariant.always_invoice_expired_in_time IS 'I20: no invoice expires before its time by the database''s clock.';
+
+CREATE VIEW invariant.always_matched_payment_fits AS
+    SELECT p.studio_id, p.id::text AS subject,
+        'is matched to invoice ' || p.invoice_id || ' by attempt ' || coalesce(p.attempt_id::text, 'none') AS fault
+    FROM provider_payment p
+    LEFT JOIN payment_attempt a ON a.id = p.attempt_id
+    LEFT JOIN invoice i ON i.id = p.invoice_id
+    WHERE p.invoice_id IS NOT NULL AND (
+        p.invoice_id, p.provider_account_id, p.currency, p.studio_id, p.studio_id, a.customer_id)
+        IS DISTINCT FROM (
+        a.invoice_id, a.provider_account_id, i.currency, a.studio_id, i.studio_id, i.customer_id);
+COMMENT ON VIEW invariant.always_matched_payment_fits IS 'I16: money matched to an invoice came through an attempt for it, by that attempt''s provider account, in its currency.';
+
+CREATE VIEW invariant.always_attempt_pays_once AS
+    SELECT studio_id, attempt_id::text AS subject, count(*) || ' payments matched' AS fault
+    FROM provider_payment WHERE invoice_id IS NOT NULL GROUP BY studio_id, attempt_id HAVING count(*) > 1;
+COMMENT ON VIEW invariant.always_attempt_pays_once IS 'I6: one attempt brings an invoice money once; what a page takes a second time is unapplied.';
+
+CREATE VIEW invariant.always_succeeded_attempt_has_money AS
+    SELECT a.studio_id, a.id::text AS subject, a.state || ' with ' || count(p.id) || ' payments' AS fault
+    FROM payment_attempt a LEFT JOIN provider_payment p ON p.attempt_id = a.id
+    GROUP BY a.id HAVING (a.state = 'succeeded') <> (count(p.id) > 0);
+COMMENT ON VIEW invariant.always_succeeded_attempt_has_money IS 'I5: an attempt has succeeded exactly when a provider says it took money for it.';
+
+CREATE VIEW invariant.always_paid_subscription_is_active AS
+    SELECT s.studio_id, s.id::text AS subject, 'incomplete, though invoice ' || i.id || ' is ' || i.state AS fault
+    FROM subscription s JOIN invoice i ON i.subscription_id = s.id
+    WHERE s.state = 'incomplete' AND i.state IN ('paid', 'partially_refunded', 'refunded');
+COMMENT ON VIEW invariant.always_paid_subscription_is_active IS 'I10: a subscription whose invoice is paid does not stay incomplete.';
+
+CREATE VIEW invariant.always_active_subscription_was_paid AS
+    SELECT s.studio_id, s.id::text AS subject, 'active without a paid invoice' AS fault
+    FROM subscription s
+    WHERE s.state = 'active' AND NOT EXISTS (
+        SELECT FROM invoice i WHERE i.subscription_id = s.id
+            AND i.state IN ('paid', 'partially_refunded', 'refunded'));
+COMMENT ON VIEW invariant.always_active_subscription_was_paid IS 'I10: no subscription is active without an invoice that was paid: unapplied money gives nothing.';
+
+CREATE VIEW invariant.always_one_live_attempt AS
+    SELECT studio_id, invoice_id::text AS subject, count(*) || ' live attempts' AS fault
+    FROM payment_attempt
+    WHERE state IN ('intent', 'sent', 'requires_action', 'pending', 'unknown')
+    GROUP BY studio_id, invoice_id HAVING count(*) > 1;
+COMMENT ON VIEW invariant.always_one_live_attempt IS 'I7: an invoice has at most one live attempt.';
+
+CREATE VIEW invariant.always_one_live_attempt_ever AS
+    WITH life AS (
+        SELECT a.studio_id, a.invoice_id, a.id,
+            min(e.occurred_at) AS born_at,
+            min(e.occurred_at) FILTER (WHERE e.to_state NOT IN
+                ('intent', 'sent', 'requires_action', 'pending', 'unknown')) AS ended_at
+        FROM payment_attempt a JOIN state_event e ON e.aggregate_id = a.id
+        GROUP BY a.id
+    ), span AS (
+        SELECT studio_id, invoice_id, id, tstzrange(born_at, greatest(ended_at, born_at)) AS live_during
+        FROM life WHERE ended_at IS NOT NULL
+        UNION ALL SELECT studio_id, invoice_id, id, tstzrange(born_at, NULL) FROM life WHERE ended_at IS NULL
+    )
+    SELECT one.studio_id, one.invoice_id::text AS subject,
+        one.id || ' and ' || other.id || ' were live together' AS fault
+    FROM span one JOIN span other ON other.invoice_id = one.invoice_id AND other.id > one.id
+        AND other.live_during && one.live_during;
+COMMENT ON VIEW invariant.always_one_live_attempt_ever IS 'I7: replayed from the events, an invoice never had two live attempts at one time.';
+
+CREATE VIEW invariant.always_unknown_needs_evidence AS
+    SELECT e.studio_id, e.aggregate_id || ' v' || e.version AS subject,
+        e.from_state || ' to ' || e.to_state || ' by ' || coalesce(j.principal, 'nobody') AS fault
+    FROM state_event e LEFT JOIN command_journal j ON j.command_id = e.command_id
+    WHERE e.machine IN ('payment', 'refund') AND e.from_state IN ('sent', 'pending', 'unknown')
+        AND coalesce(j.principal, '') NOT LIKE 'callback:%' AND coalesce(j.principal, '') NOT LIKE 'task:%';
+COMMENT ON VIEW invariant.always_unknown_needs_evidence IS 'I8: what is out at a provider moves on only by what the provider said: by a callback or the answer to a call.';
+
+CREATE VIEW invariant.always_answer_was_recorded AS
+    SELECT e.studio_id, e.aggregate_id || ' v' || e.version AS subject,
+        e.from_state || ' to ' || e.to_state || ' by ' || j.principal || ' without a finished call' AS fault
+    FROM state_event e JOIN command_journal j ON j.command_id = e.command_id
+    WHERE e.machine IN ('payment', 'refund') AND e.from_state IN ('sent', 'pending', 'unknown')
+        AND j.principal LIKE 'task:%' AND NOT EXISTS (
+            SELECT FROM provider_call c
+            WHERE c.studio_id = e.studio_id AND coalesce(c.attempt_id, c.refund_id) = e.aggregate_id
+                AND c.finished_at IS NOT NULL);
+COMMENT ON VIEW invariant.always_answer_was_recorded IS 'I8: an outcome that a task reports is the answer to a call that was recorded before it went out.';
+
+CREATE VIEW invariant.always_one_live_call AS
+    SELECT studio_id, coalesce(attempt_id, refund_id)::text AS subject, count(*) || ' calls out' AS fault
+    FROM provider_call WHERE finished_at IS NULL
+    GROUP BY studio_id, coalesce(attempt_id, refund_id) HAVING count(*) > 1;
+COMMENT ON VIEW invariant.always_one_live_call IS 'I6: at most one call to a provider is out for an attempt or a refund.';
+
+-- ---------------------------------------------------------------- refunds
+
+CREATE VIEW invariant.always_refunded_is_what_refunds_gave AS
+    SELECT p.studio_id, p.id::text AS subject,
+        'says ' || p.refunded_minor || ' of ' || p.amount_minor || ', refunds gave ' || coalesce(sum(r.amount_minor), 0)
+            AS fault
+    FROM provider_payment p
+    LEFT JOIN refund r ON r.provider_payment_id = p.id AND r.state = 'succeeded'
+    GROUP BY p.id HAVING p.refunded_minor <> least(p.amount_minor, coalesce(sum(r.amount_minor), 0));
+COMMENT ON VIEW invariant.always_refunded_is_what_refunds_gave IS 'I18: what a payment says was given back is the sum of its succeeded refunds, up to what was captured.';
+
+CREATE VIEW invariant.always_reserved_is_what_refunds_wait_for AS
+    SELECT p.studio_id, p.id::text AS subject,
+        'says ' || p.reserved_minor || ', waiting refunds are ' || coalesce(sum(r.amount_minor), 0) AS fault
+    FROM provider_payment p
+    LEFT JOIN refund r ON r.provider_payment_id = p.id AND r.state IN ('requested', 'approved', 'sent', 'unknown')
+    GROUP BY p.id HAVING p.reserved_minor <> coalesce(sum(r.amount_minor), 0);
+COMMENT ON VIEW invariant.always_reserved_is_what_refunds_wait_for IS 'I18: what a payment has reserved is the sum of its refunds that are on their way.';
+
+-- A refund that is out cannot be called back when the provider tells of another; one that only waits can.
+CREATE VIEW invariant.always_refunds_stay_within_captured AS
+    SELECT p.studio_id, p.id::text AS subject,
+        p.refunded_minor || ' refunded and ' || p.reserved_minor || ' reserved of ' || p.amount_minor AS fault
+    FROM provider_payment p
+    WHERE p.refunded_minor > p.amount_minor
+        OR p.refunded_minor + p.reserved_minor > p.amount_minor AND (
+            EXISTS (SELECT FROM refund r
+                WHERE r.provider_payment_id = p.id AND r.state IN ('requested', 'approved'))
+            OR p.refunded_minor = 0);
+COMMENT ON VIEW invariant.always_refunds_stay_within_captured IS 'I18: what was given back and what waits to be is within what was captured; only a refund that is out already may be too much.';
+
+CREATE VIEW invariant.always_refund_fits_its_payment AS
+    SELECT r.studio_id, r.id::text AS subject, 'is of payment ' || p.id || ' and not in its likeness' AS fault
+    FROM refund r JOIN provider_payment p ON p.id = r.provider_payment_id
+    WHERE (r.studio_id, r.provider_account_id, r.currency, r.invoice_id)
+        IS DISTINCT FROM (p.studio_id, p.provider_account_id, p.currency, p.invoice_id);
+COMMENT ON VIEW invariant.always_refund_fits_its_payment IS 'I18: a refund has its payment''s studio, provider account, currency and invoice.';
+
+-- ---------------------------------------------------------------- chains of events
+
+CREATE VIEW invariant.always_versions_are_gapless AS
+    SELECT min(studio_id::text)::uuid AS studio_id, aggregate_id::text AS subject,
+        count(*) || ' events from version ' || min(version) || ' to ' || max(version) AS fault
+    FROM state_event GROUP BY aggregate_id HAVING min(version) <> 1 OR max(version) <> count(*);
+COMMENT ON VIEW invariant.always_versions_are_gapless IS 'I12: the events of an aggregate have the versions 1 to n.';
+
+CREATE VIEW invariant.always_steps_follow AS
+    SELECT studio_id, aggregate_id || ' v' || version AS subject,
+        'leaves "' || from_state || '", the step before reached "' || previous || '"' AS fault
+    FROM (
+        SELECT *, coalesce(lag(to_state) OVER steps, '') AS previous,
+            coalesce(lag(machine) OVER steps, machine) AS previous_machine,
+            coalesce(lag(studio_id) OVER steps, studio_id) AS previous_studio_id
+        FROM state_event WINDOW steps AS (PARTITION BY aggregate_id ORDER BY version)
+    ) step
+    WHERE (from_state, machine, studio_id) IS DISTINCT FROM (previous, previous_machine, previous_studio_id);
+COMMENT ON VIEW invariant.always_steps_follow IS 'I12: each step of an aggregate leaves the state that the step before has reached.';
+
+CREATE VIEW invariant.always_step_is_declared AS
+    SELECT e.studio_id, e.aggregate_id || ' v' || e.version AS subject,
+        e.machine || ' has no step from "' || e.from_state || '" to "' || e.to_state || '"' AS fault
+    FROM state_event e
+    WHERE NOT EXISTS (
+        SELECT FROM machine_transition t
+        WHERE (t.machine, t.from_state, t.to_state) = (e.machine, e.from_state, e.to_state));
+COMMENT ON VIEW invariant.always_step_is_declared IS 'I12: every step that ever happened is one that its machine declares.';
+
+CREATE VIEW invariant.always_row_is_its_last_event AS
+    SELECT coalesce(a.studio_id, e.studio_id) AS studio_id, coalesce(a.id, e.aggregate_id)::text AS subject,
+        coalesce('row at ' || a.state || ' v' || a.version, 'no row') || ', '
+            || coalesce('last event at ' || e.to_state || ' v' || e.version, 'no event') AS fault
+    FROM invariant.aggregate a
+    FULL JOIN (
+        SELECT DISTINCT ON (aggregate_id) * FROM state_event ORDER BY aggregate_id, version DESC
+    ) e ON e.aggregate_id = a.id
+    WHERE (a.machine, a.studio_id, a.state, a.version, a.head_hash)
+        IS DISTINCT FROM (e.machine, e.studio_id, e.to_state, e.version, e.hash);
+COMMENT ON VIEW invariant.always_row_is_its_last_event IS 'I12: state, version and head hash of a row are those of its last event.';
+
+CREATE VIEW invariant.always_terminal_states_stay AS
+    WITH terminal (machine, state) AS (VALUES
+        ('subscription', 'canceled'), ('invoice', 'void'), ('invoice', 'expired'), ('invoice', 'refunded'),
+        ('payment', 'succeeded'), ('refund', 'succeeded'), ('refund', 'rejected'), ('refund', 'withdrawn'))
+    SELECT e.studio_id, e.aggregate_id || ' v' || e.version AS subject,
+        'left "' || e.from_state || '" for "' || e.to_state || '"' AS fault
+    FROM state_event e JOIN terminal t ON (t.machine, t.state) = (e.machine, e.from_state)
+    UNION ALL
+    SELECT NULL, d.machine, 'declares a step from "' || d.from_state || '" to "' || d.to_state || '"'
+    FROM machine_transition d JOIN terminal t ON (t.machine, t.state) = (d.machine, d.from_state);
+COMMENT ON VIEW invariant.always_terminal_states_stay IS 'I17: nothing leaves an end state: paid money is undone by a refund, never by another status.';
+
+CREATE VIEW invariant.always_step_is_announced AS
+    SELECT e.studio_id, e.aggregate_id || ' v' || e.version AS subject,
+        told.kind || ' is ' || count(o.id) || ' times in the outbox' AS fault
+    FROM state_event e
+    JOIN invariant.announcement told USING (machine, to_state)
+    LEFT JOIN outbox o ON o.causation_id = e.command_id AND o.channel = 'event' AND o.kind = told.kind
+        AND o.studio_id = e.studio_id AND o.body ->> told.id_field = e.aggregate_id::text
+    GROUP BY e.aggregate_id, e.version, told.kind HAVING count(o.id) <> 1;
+COMMENT ON VIEW invariant.always_step_is_announced IS 'I13: every step that the world is told of has one row in the outbox, by the command that made the step.';
+
+CREATE VIEW invariant.always_announcement_is_true AS
+    SELECT o.studio_id, o.id::text AS subject, o.kind || ' tells of nothing that its command did' AS fault
+    FROM outbox o
+    LEFT JOIN invariant.announcement told USING (kind)
+    LEFT JOIN state_event e ON e.command_id = o.causation_id AND e.machine = told.machine
+        AND e.to_state = told.to_state AND e.aggregate_id::text = o.body ->> told.id_field
+    LEFT JOIN ledger_transfer t ON t.causation_id = o.causation_id AND o.kind = 'payment.unapplied'
+        AND t.posting_id::text = o.body ->> 'payment_id'
+    WHERE o.channel = 'event'
+    GROUP BY o.id HAVING count(e.version) = 0 AND count(t.id) = 0;
+COMMENT ON VIEW invariant.always_announcement_is_true IS 'I13: every event that leaves tells of something that the command behind it did.';
+
+CREATE VIEW invariant.always_sent_work_has_its_task AS
+    SELECT e.studio_id, e.aggregate_id || ' v' || e.version AS subject, 'sent without a task' AS fault
+    FROM state_event e
+    WHERE e.machine IN ('payment', 'refund') AND e.trigger = 'send' AND NOT EXISTS (
+        SELECT FROM outbox o
+        WHERE o.causation_id = e.command_id AND o.channel = 'task'
+            AND e.aggregate_id::text IN (o.body ->> 'attempt_id', o.body ->> 'refund_id'));
+COMMENT ON VIEW invariant.always_sent_work_has_its_task IS 'I13: an attempt or refund that is sent left its task in the outbox in the same transaction.';
+
+-- ---------------------------------------------------------------- callbacks
+
+CREATE VIEW invariant.always_callback_has_its_command AS
+    SELECT c.studio_id, c.id::text AS subject, 'names command ' || c.command_id || ', which is not there' AS fault
+    FROM callback_inbox c
+    WHERE c.command_id IS NOT NULL AND NOT EXISTS (
+        SELECT FROM command_journal j WHERE j.command_id = c.command_id AND j.studio_id = c.studio_id);
+COMMENT ON VIEW invariant.always_callback_has_its_command IS 'I1: a stored callback that became a command has that command in its studio''s journal.';
+
+CREATE VIEW invariant.always_callback_command_was_heard AS
+    SELECT j.studio_id, j.command_id::text AS subject, j.principal || ' was never heard' AS fault
+    FROM command_journal j
+    WHERE j.principal LIKE 'callback:%' AND NOT EXISTS (
+        SELECT FROM callback_inbox c WHERE c.command_id = j.command_id AND c.studio_id = j.studio_id);
+COMMENT ON VIEW invariant.always_callback_command_was_heard IS 'I16: a command in a callback''s name has the verified callback that it came from.';
+
+-- ---------------------------------------------------------------- the walls themselves
+
+CREATE VIEW invariant.always_guards_stand AS
+    SELECT NULL::uuid AS studio_id, wanted.relation AS subject, 'trigger ' || wanted.trigger || ' is off or gone' AS fault
+    FROM (VALUES
+        ('state_event', 'append_only'), ('ledger_transfer', 'append_only'), ('audit', 'append_only'),
+        ('price', 'append_only'), ('subscription', 'machine'), ('invoice', 'machine'),
+        ('payment_attempt', 'machine'), ('refund', 'machine')
+    ) AS wanted (relation, trigger)
+    WHERE NOT EXISTS (
+        SELECT FROM pg_trigger t
+        WHERE t.tgrelid = to_regclass('public.' || wanted.relation) AND t.tgname = wanted.trigger
+            AND t.tgenabled IN ('O', 'A'));
+COMMENT ON VIEW invariant.always_guards_stand IS 'I12, I14: the triggers that check machines and keep rows append-only are there and on.';
+
+CREATE VIEW invariant.always_history_cannot_be_written AS
+    SELECT NULL::uuid AS studio_id, r.rolname || ' on ' || history.relation AS subject, 'has ' || verb AS fault
+    FROM invariant.process_role r
+    CROSS JOIN (VALUES ('state_event'), ('ledger_transfer'), ('audit'), ('price')) AS history (relation)
+    CROSS JOIN (VALUES ('UPDATE'), ('DELETE'), ('TRUNCATE')) AS forbidden (verb)
+    WHERE has_table_privilege(r.oid, 'public.' || history.relation, verb)
+        OR verb = 'UPDATE' AND has_any_column_privilege(r.oid, 'public.' || history.relation, verb)
+    UNION ALL
+    SELECT NULL, rolname::text, 'passes row-level security or is a superuser'
+    FROM pg_roles WHERE oid IN (SELECT oid FROM invariant.process_role) AND (rolbypassrls OR rolsuper);
+COMMENT ON VIEW invariant.always_history_cannot_be_written IS 'I14: no role that a process runs as may change or delete events, transfers, the audit trail or prices.';
+
+CREATE VIEW invariant.always_foreign_keys_carry_the_studio AS
+    SELECT NULL::uuid AS studio_id, k.conrelid::regclass || ' ' || k.conname AS subject,
+        'points to ' || k.confrelid::regclass || ' without the studio' AS fault
+    FROM pg_constraint k
+    JOIN pg_attribute own ON own.attrelid = k.conrelid AND own.attname = 'studio_id' AND NOT own.attisdropped
+    JOIN pg_attribute other ON other.attrelid = k.confrelid AND other.attname = 'studio_id'
+        AND NOT other.attisdropped
+    WHERE k.contype = 'f' AND NOT EXISTS (
+        SELECT FROM unnest(k.conkey, k.confkey) AS pair (own_column, other_column)
+        WHERE (pair.own_column, pair.other_column) = (own.attnum, other.attnum));
+COMMENT ON VIEW invariant.always_foreign_keys_carry_the_studio IS 'I15: every foreign key between tables of a studio carries the studio, so no row points into another.';
+
+CREATE VIEW invariant.always_tenant_tables_are_fenced AS
+    SELECT NULL::uuid AS studio_id, c.relname::text AS subject,
+        CASE WHEN c.relrowsecurity THEN 'shows rows of another studio to billbus_api or billbus_admin'
+            ELSE 'has no row-level security' END AS fault
+    FROM pg_class c
+    WHERE c.relkind IN ('r', 'p') AND c.relnamespace = 'public'::regnamespace
+        AND (c.relname = 'studio' OR EXISTS (
+            SELECT FROM pg_attribute a
+            WHERE a.attrelid = c.oid AND a.attname = 'studio_id' AND NOT a.attisdropped))
+        AND (NOT c.relrowsecurity OR EXISTS (
+            SELECT FROM pg_policy p
+            WHERE p.polrelid = c.oid AND p.polpermissive
+                AND p.polroles && ARRAY(
+                    SELECT oid FROM pg_roles WHERE rolname IN ('billbus_api', 'billbus_admin') UNION ALL SELECT 0)
+                AND coalesce(pg_get_expr(p.polqual, p.polrelid), '') NOT LIKE '%app.studio_id%'));
+COMMENT ON VIEW invariant.always_tenant_tables_are_fenced IS 'I15: every table of a studio has row-level security, and the APIs see the rows of one studio alone.';
+
+-- ---------------------------------------------------------------- at rest
+
+CREATE VIEW invariant.settled_outbox_is_empty AS
+    SELECT studio_id, id::text AS subject, channel || ' ' || kind || ' has not left' AS fault
+    FROM outbox WHERE published_at IS NULL;
+COMMENT ON VIEW invariant.settled_outbox_is_empty IS 'I13: at rest everything in the outbox has left.';
+
+CREATE VIEW invariant.settled_events_are_consumed AS
+    SELECT studio_id, event_id::text AS subject, kind || ' waits for ' || consumer AS fault
+    FROM inbox WHERE state = 'waiting';
+COMMENT ON VIEW invariant.settled_events_are_consumed IS 'I13: at rest no event waits for its consumer.';
+
+CREATE VIEW invariant.settled_no_call_is_out AS
+    SELECT studio_id, id::text AS subject, kind || ' has had no answer since ' || started_at AS fault
+    FROM provider_call WHERE finished_at IS NULL;
+COMMENT ON VIEW invariant.settled_no_call_is_out IS 'I22: at rest no call to a provider is without an outcome.';
+
+CREATE VIEW invariant.settled_nothing_is_unknown AS
+    SELECT studio_id, id::text AS subject, machine || ' is ' || state AS fault
+    FROM invariant.aggregate
+    WHERE machine = 'payment' AND state IN ('intent', 'sent', 'unknown')
+        OR machine = 'refund' AND state IN ('approved', 'sent', 'unknown')
+        OR machine = 'invoice' AND state = 'draft';
+COMMENT ON VIEW invariant.settled_nothing_is_unknown IS 'I22: at rest no attempt or refund is on its way or unknown, and no invoice is half drawn.';
+
+-- ---------------------------------------------------------------- who reads
+
+GRANT USAGE ON SCHEMA invariant TO billbus_verify;
+GRANT SELECT ON ALL TABLES IN SCHEMA invariant TO billbus_verify;

@@ -1,0 +1,106 @@
+"""Moves a database between revisions, without an ini file and from any working directory.
+
+Called by `billbus db bootstrap`, the run stack and the tests, under the login that owns the tables. Each call
+is one transaction: a migration that fails leaves the database as it was.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, create_engine, text
+from sqlalchemy.engine import make_url
+from sqlalchemy.pool import NullPool
+
+from models.roles import missing_roles
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+CONNECT_TIMEOUT_SECONDS = 5
+# How long one migrator waits for another; and how long a statement waits for a table that is in use, before
+# it gives up instead of making everybody queue behind it.
+OTHER_MIGRATOR_TIMEOUT_SECONDS = 60
+LOCK_TIMEOUT_SECONDS = 5
+_ADVISORY_LOCK = 0x62696C6C627573  # "billbus"
+
+
+class RolesMissing(Exception):
+    """The cluster lacks roles that the migrations grant to. The message says what to run."""
+
+    def __init__(self, roles: list[str]) -> None:
+        super().__init__(
+            f"The database cluster has no role {', '.join(roles)}:"
+            " run `billbus db bootstrap` with a login that may create roles."
+        )
+
+
+def upgrade(database_url: str, revision: str = "head") -> None:
+    """Raises RolesMissing; sqlalchemy.exc.OperationalError if a lock was not to be had. Idempotent."""
+    with _migrating(database_url) as connection:
+        missing = missing_roles(connection)
+        if missing:
+            raise RolesMissing(missing)
+        _run(connection, lambda config: command.upgrade(config, revision))
+
+
+def downgrade(database_url: str, revision: str) -> None:
+    """Back to `revision`; `base` takes every table, and everything in them, away."""
+    with _migrating(database_url) as connection:
+        _run(connection, lambda config: command.downgrade(config, revision))
+
+
+def current(database_url: str) -> str | None:
+    """The revision that the database is at; None before the first."""
+    with _connected(database_url) as connection:
+        return MigrationContext.configure(connection).get_current_revision()
+
+
+def head() -> str:
+    """The newest revision that this code has."""
+    revision = ScriptDirectory.from_config(_config()).get_current_head()
+    assert revision is not None
+    return revision
+
+
+def revision_files() -> list[Path]:
+    """The SQL of every revision, oldest first."""
+    revisions = ScriptDirectory.from_config(_config()).walk_revisions()
+    return [Path(revision.path).with_suffix(".sql") for revision in reversed(list(revisions))]
+
+
+@contextmanager
+def _connected(database_url: str) -> Iterator[Connection]:
+    url = make_url(database_url).set(drivername="postgresql+psycopg")
+    engine = create_engine(
+        url,
+        poolclass=NullPool,
+        connect_args={"connect_timeout": CONNECT_TIMEOUT_SECONDS, "application_name": "billbus migrate"},
+    )
+    with engine.begin() as connection:
+        yield connection
+
+
+@contextmanager
+def _migrating(database_url: str) -> Iterator[Connection]:
+    with _connected(database_url) as connection:
+        connection.execute(text(f"SET LOCAL lock_timeout = '{OTHER_MIGRATOR_TIMEOUT_SECONDS}s'"))
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_LOCK})
+        connection.execute(text(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT_SECONDS}s'"))
+        yield connection
+
+
+def _config() -> Config:
+    config = Config()
+    # The path is interpolated by configparser.
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    config.set_main_option("path_separator", "os")
+    return config
+
+
+def _run(connection: Connection, act: Callable[[Config], None]) -> None:
+    config = _config()
+    config.attributes["connection"] = connection
+    act(config)

@@ -1,0 +1,47 @@
+"""Every table class in one place; importing this fills `Base.metadata`."""
+
+from models.base import Base
+from models.billing import Invoice, InvoiceCounter, InvoiceLine, Subscription
+from models.books import Audit, LedgerAccount, LedgerTransfer, StateEvent
+from models.bus import CallbackInbox, CommandJournal, Inbox, JobRun, Outbox
+from models.catalog import MachineTransition, Plan, Price
+from models.payments import (
+    PaymentAttempt,
+    PaymentMethod,
+    ProviderAccount,
+    ProviderCall,
+    ProviderPayment,
+    Refund,
+)
+from models.tenants import ClockOffset, Customer, Session, StaffMember, Studio
+
+__all__ = [
+    "Audit",
+    "Base",
+    "CallbackInbox",
+    "ClockOffset",
+    "CommandJournal",
+    "Customer",
+    "Inbox",
+    "Invoice",
+    "InvoiceCounter",
+    "InvoiceLine",
+    "JobRun",
+    "LedgerAccount",
+    "LedgerTransfer",
+    "MachineTransition",
+    "Outbox",
+    "PaymentAttempt",
+    "PaymentMethod",
+    "Plan",
+    "Price",
+    "ProviderAccount",
+    "ProviderCall",
+    "ProviderPayment",
+    "Refund",
+    "Session",
+    "StaffMember",
+    "StateEvent",
+    "Studio",
+    "Subscription",
+]

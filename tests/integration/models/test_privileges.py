@@ -1,0 +1,89 @@
+"""Who writes what, as a literal table against the database's own account of it."""
+
+import pytest
+from sqlalchemy import text
+
+from models.roles import ROLES
+from tests.databases import owner_engine
+
+# role -> {"VERB table": columns, or "*" for all of them}
+WRITES: dict[str, dict[str, str]] = {
+    "billbus_api": {
+        "INSERT customer": "*",
+        "INSERT session": "*",
+        "INSERT command_journal": "*",
+        "INSERT callback_inbox": "*",
+        "INSERT audit": "*",
+        "UPDATE session": "revoked_at rotated_at",
+        "UPDATE customer": "password_hash",
+    },
+    "billbus_admin": {},
+    "billbus_updater": {
+        "INSERT subscription": "*",
+        "INSERT invoice": "*",
+        "INSERT invoice_counter": "*",
+        "INSERT invoice_line": "*",
+        "INSERT payment_attempt": "*",
+        "INSERT provider_payment": "*",
+        "INSERT refund": "*",
+        "INSERT ledger_account": "*",
+        "INSERT ledger_transfer": "*",
+        "INSERT state_event": "*",
+        "INSERT outbox": "*",
+        "UPDATE subscription": "*",
+        "UPDATE invoice": "*",
+        "UPDATE invoice_counter": "*",
+        "UPDATE payment_attempt": "*",
+        "UPDATE provider_payment": "*",
+        "UPDATE refund": "*",
+        "UPDATE command_journal": "*",
+    },
+    "billbus_relay": {
+        "UPDATE command_journal": "publish_count republish_at",
+        "UPDATE outbox": "claimed_until publish_count published_at",
+        "INSERT inbox": "*",
+        "UPDATE inbox": "*",
+    },
+    "billbus_worker": {
+        "INSERT provider_call": "*",
+        "UPDATE provider_call": "*",
+        "INSERT command_journal": "*",
+        "INSERT job_run": "*",
+        "UPDATE job_run": "*",
+    },
+    "billbus_events": {},
+    "billbus_cron": {},
+    "billbus_verify": {},
+    "billbus_platform": {},
+}
+
+_COLUMN_PRIVILEGES = text("""
+    SELECT p.grantee, p.privilege_type || ' ' || p.table_name,
+        CASE WHEN count(*) = (
+            SELECT count(*) FROM information_schema.columns c
+            WHERE c.table_schema = 'public' AND c.table_name = p.table_name)
+        THEN '*' ELSE string_agg(p.column_name, ' ' ORDER BY p.column_name COLLATE "C") END
+    FROM information_schema.column_privileges p
+    WHERE p.table_schema = 'public' AND p.grantee = ANY(:roles) AND p.privilege_type IN ('INSERT', 'UPDATE')
+    GROUP BY p.grantee, p.privilege_type, p.table_name
+""")
+_TABLE_PRIVILEGES = text("""
+    SELECT grantee, privilege_type || ' ' || table_name FROM information_schema.table_privileges
+    WHERE grantee = ANY(:roles) AND privilege_type NOT IN ('SELECT', 'INSERT', 'UPDATE')
+""")
+
+
+def test_table_names_every_role() -> None:
+    assert set(WRITES) == set(ROLES)
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_role_writes_what_the_table_says(database_url: str, role: str) -> None:
+    with owner_engine(database_url).connect() as connection:
+        rows = connection.execute(_COLUMN_PRIVILEGES, {"roles": [role]})
+        assert {what: columns for _, what, columns in rows} == WRITES[role]
+
+
+def test_nobody_deletes_truncates_or_owns(database_url: str) -> None:
+    with owner_engine(database_url).connect() as connection:
+        assert connection.execute(_TABLE_PRIVILEGES, {"roles": list(ROLES)}).all() == []

@@ -1,0 +1,266 @@
+"""A studio's history, made by the real commands through the real handlers, with everything in it once.
+
+Called by the tests of this folder. What comes out is at rest and without fault: what a planted violation then
+breaks is seen against it.
+"""
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from uuid import UUID
+
+from sqlalchemy import Engine, text
+
+from bus.messages import (
+    ApproveRefund,
+    Command,
+    CreateSubscription,
+    InvoiceLine,
+    IssueInvoice,
+    RecordPaymentOutcome,
+    RecordRefundOutcome,
+    RequestRefund,
+    StartPayment,
+    VoidInvoice,
+    encode,
+)
+from cli.demo import DEMO_PROVIDER_ACCOUNT_ID, DEMO_STUDIO_ID, OFFERS, TwinAccount, seed_demo
+from kit.ids import new_id, sha256
+from state_updater.apply import Received, apply_group
+from storage.database import connect_as
+from storage.journal import accept
+from storage.sealing import new_sealing_key
+from tests.databases import owner_engine
+
+PUBLIC_ID = "pk_history"
+PRICE_MINOR = OFFERS[1].amount_minor
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+@dataclass
+class History:
+    """The ids of what happened, by what a test wants to break."""
+
+    url: str
+    customer_id: UUID = field(default_factory=new_id)
+    subscription_id: UUID = field(default_factory=new_id)
+    paid_invoice_id: UUID = field(default_factory=new_id)
+    paid_attempt_id: UUID = field(default_factory=new_id)
+    payment_id: UUID = field(default_factory=new_id)
+    refund_id: UUID = field(default_factory=new_id)
+    waiting_refund_id: UUID = field(default_factory=new_id)
+    cabinet_refund_id: UUID = field(default_factory=new_id)
+    early_refund_id: UUID = field(default_factory=new_id)
+    late_payment_id: UUID = field(default_factory=new_id)
+    unapplied_payment_id: UUID = field(default_factory=new_id)
+    void_invoice_id: UUID = field(default_factory=new_id)
+    declined_attempt_id: UUID = field(default_factory=new_id)
+    canceled_attempt_id: UUID = field(default_factory=new_id)
+
+    @property
+    def engine(self) -> Engine:
+        return owner_engine(self.url)
+
+    def apply(self, command: Command, principal: str = "customer:test") -> None:
+        """Accepts and applies one command, with the callback or call that stands behind it."""
+        command_id = new_id()
+        with self.engine.begin() as connection:
+            accept(
+                connection,
+                command,
+                command_id=command_id,
+                request_hash=sha256(b"request"),
+                principal=principal,
+                correlation_id="test",
+            )
+            if principal.startswith("callback:"):
+                kind = "refund" if isinstance(command, RecordRefundOutcome) else "pay"
+                connection.execute(
+                    _CALLBACK, {"id": new_id(), "kind": kind, "command_id": command_id} | _ACCOUNT
+                )
+        received = Received(command_id, sha256(encode(command)), command)
+        with connect_as(self.url, "billbus_updater", "history") as updater:
+            apply_group(updater, [received])
+
+    def call(
+        self, kind: str, number: int, *, attempt_id: UUID | None = None, refund_id: UUID | None = None
+    ) -> None:
+        """A finished call to the provider."""
+        with self.engine.begin() as connection:
+            row = {
+                "id": new_id(),
+                "kind": kind,
+                "number": number,
+                "attempt_id": attempt_id,
+                "refund_id": refund_id,
+            }
+            connection.execute(_CALL, row | {"studio_id": DEMO_STUDIO_ID})
+
+
+_ACCOUNT = {"studio_id": DEMO_STUDIO_ID, "provider_account_id": DEMO_PROVIDER_ACCOUNT_ID}
+_CUSTOMER = text(
+    "INSERT INTO customer (id, studio_id, email, name) VALUES (:id, :studio_id, 'payer@example.org', 'Payer')"
+)
+_CALLBACK = text("""
+    INSERT INTO callback_inbox (id, studio_id, provider_account_id, kind, deduplication_hash, signature,
+        command_id)
+    VALUES (:id, :studio_id, :provider_account_id, :kind, sha256(CAST(:id AS text)::bytea), 'signed',
+        :command_id)
+""")
+_CALL = text("""
+    INSERT INTO provider_call (id, studio_id, kind, attempt_id, refund_id, call_number, request_id, body_hash,
+        started_at, lease_until, outcome, finished_at)
+    VALUES (:id, :studio_id, :kind, :attempt_id, :refund_id, :number, :id, '', now(), now(), 'told', now())
+""")
+_BASE = {"studio_id": DEMO_STUDIO_ID}
+
+
+def make_history(url: str) -> History:
+    """Seeds the demo studio, lets everything happen, and lets the outbox leave."""
+    history = History(url)
+    account = TwinAccount(PUBLIC_ID, "secret", "http://127.0.0.1:1", "http://127.0.0.1:1/w.js")
+    with history.engine.begin() as connection:
+        seed_demo(connection, new_sealing_key(), account)
+        connection.execute(_CUSTOMER, {"id": history.customer_id, **_BASE})
+    _subscribe_and_pay(history)
+    _pay_twice(history)
+    _give_back(history)
+    _give_back_before_payment(history)
+    _fail_and_void(history)
+    with history.engine.begin() as connection:
+        connection.execute(text("UPDATE outbox SET published_at = clock_timestamp()"))
+    return history
+
+
+def _subscribe_and_pay(history: History) -> None:
+    ids = {**_BASE, "customer_id": history.customer_id}
+    history.apply(
+        CreateSubscription(
+            **ids,
+            subscription_id=history.subscription_id,
+            invoice_id=history.paid_invoice_id,
+            price_id=OFFERS[1].price_id,
+        )
+    )
+    history.apply(_start(history, history.paid_attempt_id, history.paid_invoice_id, "widget"))
+    history.apply(_money(history, history.payment_id, "1001", history.paid_attempt_id), "callback:test")
+
+
+def _pay_twice(history: History) -> None:
+    """One page takes money twice: the second sum is unapplied, and partly given back in the cabinet."""
+    history.apply(
+        _money(history, history.unapplied_payment_id, "1002", history.paid_attempt_id), "callback:test"
+    )
+    refund = _refund_outcome(history, history.cabinet_refund_id, history.unapplied_payment_id, "2001", 40_000)
+    history.apply(refund, "callback:test")
+
+
+def _give_back(history: History) -> None:
+    for refund_id, amount_minor in ((history.refund_id, 50_000), (history.waiting_refund_id, 10_000)):
+        history.apply(
+            RequestRefund(
+                **_BASE,
+                customer_id=history.customer_id,
+                refund_id=refund_id,
+                payment_id=history.payment_id,
+                invoice_id=history.paid_invoice_id,
+                amount_minor=amount_minor,
+                reason="changed my mind",
+                origin="customer",
+            )
+        )
+    approved = ApproveRefund(
+        **_BASE,
+        customer_id=history.customer_id,
+        refund_id=history.refund_id,
+        payment_id=history.payment_id,
+        invoice_id=history.paid_invoice_id,
+    )
+    history.apply(approved, "staff:test")
+    history.call("refund", 1, refund_id=history.refund_id)
+    outcome = _refund_outcome(history, history.refund_id, history.payment_id, "2002", 50_000)
+    history.apply(outcome, "task:test")
+
+
+def _give_back_before_payment(history: History) -> None:
+    """The refund of a payment is heard of before the payment, and is larger."""
+    early = _refund_outcome(history, history.early_refund_id, None, "2003", 9_000)
+    history.apply(early.model_copy(update={"payment_transaction_id": "1003"}), "callback:test")
+    late = _money(history, history.late_payment_id, "1003", None).model_copy(update={"amount_minor": 7_000})
+    history.apply(late, "callback:test")
+
+
+def _fail_and_void(history: History) -> None:
+    """A link whose answer is lost, then found declined; a page that closes as the invoice is taken back."""
+    line = InvoiceLine(description="Барабаны", quantity=2, unit_amount_minor=30_000)
+    issued = IssueInvoice(
+        **_BASE, customer_id=history.customer_id, invoice_id=history.void_invoice_id, lines=(line,)
+    )
+    history.apply(issued, "staff:test")
+    history.apply(_start(history, history.declined_attempt_id, history.void_invoice_id, "link"))
+    for number, outcome in enumerate(("unknown", "declined"), start=1):
+        history.call("look_up", number, attempt_id=history.declined_attempt_id)
+        told = _money(history, None, None, history.declined_attempt_id, history.void_invoice_id)
+        history.apply(told.model_copy(update={"outcome": outcome}), "task:test")
+    history.apply(_start(history, history.canceled_attempt_id, history.void_invoice_id, "widget"))
+    void = VoidInvoice(
+        **_BASE,
+        customer_id=history.customer_id,
+        invoice_id=history.void_invoice_id,
+        subscription_id=None,
+        reason="a mistake",
+    )
+    history.apply(void, "staff:test")
+    history.apply(void, "staff:test")  # refused: it is void
+
+
+def _start(history: History, attempt_id: UUID, invoice_id: UUID, method: str) -> StartPayment:
+    return StartPayment.model_validate(
+        {
+            **_BASE,
+            "customer_id": history.customer_id,
+            "attempt_id": attempt_id,
+            "invoice_id": invoice_id,
+            "provider_account_id": DEMO_PROVIDER_ACCOUNT_ID,
+            "method": method,
+            "return_url": "http://localhost/",
+        }
+    )
+
+
+def _money(
+    history: History,
+    payment_id: UUID | None,
+    transaction_id: str | None,
+    attempt_id: UUID | None,
+    invoice_id: UUID | None = None,
+) -> RecordPaymentOutcome:
+    return RecordPaymentOutcome(
+        **_BASE,
+        customer_id=history.customer_id,
+        payment_id=payment_id,
+        attempt_id=attempt_id,
+        invoice_id=(invoice_id or history.paid_invoice_id) if attempt_id else None,
+        subscription_id=history.subscription_id if attempt_id and not invoice_id else None,
+        provider_account_id=DEMO_PROVIDER_ACCOUNT_ID,
+        outcome="succeeded",
+        transaction_id=transaction_id,
+        amount_minor=PRICE_MINOR if transaction_id else None,
+        currency="RUB" if transaction_id else None,
+    )
+
+
+def _refund_outcome(
+    history: History, refund_id: UUID, payment_id: UUID | None, provider_refund_id: str, amount_minor: int
+) -> RecordRefundOutcome:
+    return RecordRefundOutcome(
+        **_BASE,
+        customer_id=history.customer_id,
+        refund_id=refund_id,
+        payment_id=payment_id,
+        invoice_id=history.paid_invoice_id if payment_id == history.payment_id else None,
+        provider_account_id=DEMO_PROVIDER_ACCOUNT_ID,
+        outcome="succeeded",
+        provider_refund_id=provider_refund_id,
+        amount_minor=amount_minor,
+        currency="RUB",
+    )
