@@ -7,6 +7,8 @@ from uuid import UUID
 import orjson
 import psycopg
 
+from state_updater.apply import NOTIFY_APPLIED
+
 _COUNT_TRY = """
     UPDATE command_journal SET tries = tries + 1 WHERE command_id = %s AND state = 'accepted' RETURNING tries
 """
@@ -37,7 +39,8 @@ class JournalDesk:
         return int(row[0]) if row else 0
 
     def park(self, command_id: UUID, problem: dict[str, Any]) -> int:
-        """Sets a command aside for a person. Returns how many rows that were: 0 or 1."""
+        """Sets a command aside for a person, and tells who waits for it. Returns how many rows: 0 or 1."""
+        self._connection().execute(NOTIFY_APPLIED)
         return self._write(_PARK, [orjson.dumps(problem).decode(), command_id])
 
     def put_back(self, command_id: UUID) -> int:

@@ -1,8 +1,8 @@
 """One JSON line per log record on stdout, in Elastic Common Schema fields, for every process.
 
 Called once at the start of a process; libraries that log through the standard library come out the same way.
-What is bound to the context (`bind`) is in every line of that request, message or task. Values whose key looks
-like a secret or like a person's contact are replaced before they are written.
+What is bound to the context (`bind`) is in every line of that request, message or task. Values whose key
+looks like a secret or like a person's contact are replaced before they are written.
 """
 
 import logging
@@ -19,6 +19,7 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 
 REDACTED: Final = "[redacted]"
 EXCEPTION_CHARACTERS_MAX: Final = 16_000
+_to_ecs = ecs_logging.StructlogFormatter()
 _SECRET_KEY = re.compile(
     r"passw|secret|token|authorization|cookie|api_?key|sealing|credential|signature|cryptogram|e_?mail|phone"
     r"|card",
@@ -29,7 +30,7 @@ _URL_PASSWORD = re.compile(r"(://[^\s:/@]*):[^\s@/]+@")
 _STATEMENT_PARAMETERS = re.compile(r"^\[parameters: .*$", re.MULTILINE)
 _ROW_DETAIL = re.compile(r"^DETAIL: .*$", re.MULTILINE)
 # Loud at INFO and of no use there; uvicorn's access lines are written by the API itself.
-_QUIET_LOGGERS = ("uvicorn.access", "httpx", "httpcore", "pika", "kombu", "amqp", "alembic")
+_QUIET_LOGGERS = ("uvicorn.access", "httpx", "httpcore", "pika", "kombu", "amqp", "alembic", "transitions")
 
 
 def configure(service_name: str, level: str = "INFO") -> None:
@@ -65,7 +66,7 @@ def _route_standard_library(shared: list[Processor], level: str) -> None:
             foreign_pre_chain=shared,
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                ecs_logging.StructlogFormatter(),
+                _as_json_line,
             ],
         )
     )
@@ -73,12 +74,18 @@ def _route_standard_library(shared: list[Processor], level: str) -> None:
     root.handlers[:] = [handler]
     root.setLevel(level)
     logging.captureWarnings(True)
+    # A line that cannot be written must not bring its values to stderr instead.
+    logging.raiseExceptions = False
     for name in ("uvicorn", "uvicorn.error", "uvicorn.access", "celery", "celery.task", "py.warnings"):
         logger = logging.getLogger(name)
         logger.handlers.clear()
         logger.propagate = True
     for name in _QUIET_LOGGERS:
         logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
+
+
+def _as_json_line(logger: WrappedLogger, name: str, event: EventDict) -> str:
+    return _to_ecs(logger, name, dict(event))
 
 
 def _ecs_names(service_name: str) -> Processor:

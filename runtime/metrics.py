@@ -70,7 +70,9 @@ def storage_gauges(connection: Connection) -> list[GaugeMetricFamily]:
     connection.execute(text(f"SET LOCAL statement_timeout = {STATEMENT_TIMEOUT_MS}"))
     oldest_seconds, parked, waiting, outbox_seconds = connection.execute(_BUS_GAUGES).one()
     unapplied = GaugeMetricFamily(
-        "billbus_unapplied_minor", "Received money that belongs to no invoice, minor units", labels=["currency"]
+        "billbus_unapplied_minor",
+        "Received money that belongs to no invoice, minor units",
+        labels=["currency"],
     )
     for currency, amount_minor in connection.execute(_UNAPPLIED):
         unapplied.add_metric([currency], float(amount_minor))

@@ -49,6 +49,8 @@ def create_role_engine(database_url: str, role: str, application_name: str) -> E
         pool_size=POOL_SIZE,
         max_overflow=POOL_OVERFLOW,
         pool_pre_ping=True,
+        # What is bound to a statement may be personal or sealed; an exception shall not carry it into a log.
+        hide_parameters=True,
     )
 
 

@@ -647,7 +647,7 @@ GRANT SELECT ON machine_transition TO billbus_api, billbus_admin, billbus_update
 
 GRANT SELECT ON studio, customer, session, plan, price, subscription, invoice, invoice_line, provider_account,
     payment_method, payment_attempt, provider_payment, refund, state_event, command_journal, callback_inbox,
-    clock_offset TO billbus_api;
+    clock_offset, alembic_version TO billbus_api;
 GRANT INSERT ON customer, session, command_journal, callback_inbox, audit TO billbus_api;
 GRANT UPDATE (rotated_at, revoked_at) ON session TO billbus_api;
 GRANT UPDATE (password_hash) ON customer TO billbus_api;
@@ -658,7 +658,7 @@ GRANT SELECT, INSERT, UPDATE ON subscription, invoice_counter, invoice, payment_
 GRANT SELECT, INSERT ON invoice_line, ledger_account, ledger_transfer, state_event, outbox TO billbus_updater;
 GRANT SELECT, UPDATE ON command_journal TO billbus_updater;
 
-GRANT SELECT ON command_journal, outbox TO billbus_relay;
+GRANT SELECT ON command_journal, outbox, provider_payment TO billbus_relay;
 GRANT UPDATE (republish_at, publish_count) ON command_journal TO billbus_relay;
 GRANT UPDATE (claimed_until, publish_count, published_at) ON outbox TO billbus_relay;
 GRANT SELECT, INSERT, UPDATE ON inbox TO billbus_relay;

@@ -1,0 +1,72 @@
+"""The application: rooms put together, from settings to routes. Imported by `__main__` and the tests."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final
+
+from fastapi import FastAPI
+
+from bus.port import Publisher
+from client_api import callbacks, documentation, problems
+from client_api.edge import Edge
+from client_api.pages import pages
+from client_api.routers import authentication, catalog, health, invoices, operations, payments, subscriptions
+from client_api.services import HostDirectory, Outlet, Services
+from client_api.waiting import AppliedWaiter
+from kit.clock import Clock, system_clock
+from runtime.settings import ApiSettings
+from storage.database import create_role_engine
+
+ROLE: Final = "billbus_api"
+SERVICE: Final = "client_api"
+
+_ABOUT = """
+Subscriptions, invoices and payments of one studio, the one whose host you call.
+
+Commands answer `202` as soon as they are kept; with `Prefer: wait=N` they answer with the result. Send an
+`Idempotency-Key`, and a request sent twice is done once. Errors are RFC 9457 problems with a stable `code`.
+"""
+
+
+def create_app(settings: ApiSettings, publisher: Publisher, clock: Clock = system_clock) -> FastAPI:
+    """One process's application. It owns what it makes and closes it, the publisher too."""
+    database_url = settings.database_url.get_secret_value()
+    engine = create_role_engine(database_url, ROLE, SERVICE)
+    services = Services(settings, engine, Outlet(publisher), clock, HostDirectory(engine))
+    app = FastAPI(
+        title="Billbus client API",
+        version="1",
+        description=_ABOUT,
+        docs_url=None,
+        redoc_url=None,
+        lifespan=_lifespan,
+    )
+    app.state.services = services
+    app.state.waiter = AppliedWaiter(database_url)
+    app.state.probe = health.Probe(engine)
+    app.add_middleware(Edge)
+    problems.install(app)
+    _add_routes(app)
+    return app
+
+
+def _add_routes(app: FastAPI) -> None:
+    for room in (authentication, catalog, subscriptions, invoices, payments, operations):
+        app.include_router(room.router)
+    for room in (callbacks, health, pages):
+        app.include_router(room.router)
+    documentation.mount(app)
+    pages.mount(app)
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    waiter: AppliedWaiter = app.state.waiter
+    services: Services = app.state.services
+    waiter.start()
+    try:
+        yield
+    finally:
+        await waiter.stop()
+        services.outlet.close()
+        services.engine.dispose()

@@ -1,0 +1,49 @@
+"""The audit: who did what, from where. Written in the transaction of what it is about; read elsewhere."""
+
+from collections.abc import Mapping
+from ipaddress import ip_address
+from uuid import UUID
+
+from sqlalchemy import Connection, text
+
+from kit.canonical import canonical_json
+from kit.ids import new_id
+
+_INSERT = text("""
+    INSERT INTO audit (id, studio_id, principal, action, subject_id, facts, remote_address, correlation_id)
+    VALUES (:id, :studio_id, :principal, :action, :subject_id, CAST(:facts AS jsonb),
+        CAST(:remote_address AS inet), :correlation_id)
+""")
+
+
+def write_audit(
+    connection: Connection,
+    *,
+    studio_id: UUID,
+    principal: str,
+    action: str,
+    subject_id: UUID | None,
+    remote_address: str | None,
+    correlation_id: str,
+    facts: Mapping[str, object] | None = None,
+) -> None:
+    """`action`: a command's name, `register`, `sign_in`, `sign_out`, `session_reused`. No personal data."""
+    row = {
+        "id": new_id(),
+        "studio_id": studio_id,
+        "principal": principal,
+        "action": action,
+        "subject_id": subject_id,
+        "facts": canonical_json(facts or {}).decode(),
+        "remote_address": _address(remote_address),
+        "correlation_id": correlation_id,
+    }
+    connection.execute(_INSERT, row)
+
+
+def _address(text_of_address: str | None) -> str | None:
+    # A server behind a Unix socket, or a test, has peers without an address.
+    try:
+        return str(ip_address(text_of_address or ""))
+    except ValueError:
+        return None

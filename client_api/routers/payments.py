@@ -1,0 +1,25 @@
+"""A customer's tries to pay."""
+
+from uuid import UUID
+
+from fastapi import APIRouter
+
+from client_api.queries.payments import get_attempt_view
+from client_api.routers.documented import problems
+from client_api.routers.fields import PREFIX
+from client_api.services import SignedIn
+from client_api.strict import StrictRoute
+from client_api.views import AttemptView
+
+router = APIRouter(prefix=PREFIX, tags=["payments"], route_class=StrictRoute)
+
+
+@router.get(
+    "/payment-attempts/{attempt_id}",
+    operation_id="get_payment_attempt",
+    responses=problems(401, 404),
+    summary="One try to pay",
+)
+def get_one(attempt_id: UUID, caller: SignedIn) -> AttemptView:
+    with caller.transaction() as connection:
+        return get_attempt_view(connection, caller.customer_id, attempt_id)

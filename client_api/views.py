@@ -1,0 +1,229 @@
+"""The shapes of the API's answers: what a client may rely on, and what the OpenAPI document shows."""
+
+from datetime import datetime
+from typing import Annotated, Literal
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
+
+from client_api.problems import STATUS_OF_CODE, problem_body
+from client_api.queries.operations import Operation
+
+RUBLES: dict[str, JsonValue] = {"amount_minor": 149000, "currency": "RUB"}
+
+AllowedAction = Literal["pay", "request_refund"]
+
+
+class View(BaseModel):
+    """What all answers share."""
+
+    model_config = ConfigDict(frozen=True)
+
+
+class Money(View):
+    """A sum in the currency's minor units (kopecks for RUB)."""
+
+    model_config = ConfigDict(frozen=True, json_schema_extra={"example": RUBLES})
+
+    amount_minor: int
+    currency: Annotated[str, Field(examples=["RUB"])]
+
+
+class ProblemView(View):
+    """An RFC 9457 problem. `code` is stable; further members are its facts."""
+
+    model_config = ConfigDict(extra="allow")
+
+    type: Annotated[str, Field(examples=["urn:billbus:problem:payment_in_progress"])]
+    title: Annotated[str, Field(examples=["A payment is being processed"])]
+    status: Annotated[int, Field(examples=[409])]
+    code: Annotated[str, Field(examples=["payment_in_progress"])]
+
+
+class OperationView(View):
+    """A command on its way. `parked`: people look into it; its answer may still come."""
+
+    command_id: UUID
+    kind: Annotated[str, Field(examples=["StartPayment"])]
+    state: Literal["accepted", "applied", "refused", "parked"]
+    accepted_at: datetime
+    answered_at: datetime | None
+    result: dict[str, JsonValue] | None
+    problem: ProblemView | None
+
+    @classmethod
+    def of(cls, operation: Operation) -> "OperationView":
+        return cls.model_validate(
+            {
+                "command_id": operation.command_id,
+                "kind": operation.kind,
+                "state": operation.state,
+                "accepted_at": operation.accepted_at,
+                "answered_at": operation.answered_at,
+                "result": operation.result if operation.state == "applied" else None,
+                "problem": _problem(operation),
+            }
+        )
+
+
+def _problem(operation: Operation) -> dict[str, object] | None:
+    # What made a command park is for staff: a sender learns that it is being looked into.
+    if operation.state == "parked":
+        return problem_body(500, "under_review", {})
+    if operation.state != "refused" or operation.problem is None:
+        return None
+    code = str(operation.problem.get("code", "refused"))
+    facts = {name: value for name, value in operation.problem.items() if name != "code"}
+    return problem_body(STATUS_OF_CODE.get(code, 409), code, {"facts": facts})
+
+
+class CustomerView(View):
+    id: UUID
+    email: Annotated[str, Field(examples=["anna@example.org"])]
+    name: Annotated[str, Field(examples=["Anna"])]
+    locale: Literal["ru", "en"]
+
+
+class TokensView(View):
+    """`access_token` goes into `Authorization: Bearer …`; `refresh_token` is good for one use."""
+
+    token_type: Literal["Bearer"] = "Bearer"  # noqa: S105
+    access_token: str
+    expires_in_seconds: Annotated[int, Field(examples=[600])]
+    refresh_token: str
+    customer: CustomerView
+
+
+class PriceView(View):
+    id: UUID
+    amount: Money
+    period_unit: Literal["day", "week", "month", "year"]
+    period_count: Annotated[int, Field(examples=[1])]
+
+
+class PlanView(View):
+    id: UUID
+    code: Annotated[str, Field(examples=["standard"])]
+    name: Annotated[str, Field(examples=["Стандарт"])]
+    description: str
+    prices: list[PriceView]
+
+
+class PlanListView(View):
+    items: list[PlanView]
+
+
+class SubscriptionView(View):
+    id: UUID
+    state: Annotated[str, Field(examples=["active"])]
+    plan_name: str
+    price: PriceView
+    current_period_start: datetime | None
+    current_period_end: datetime | None
+    canceled_at: datetime | None
+    created_at: datetime
+    latest_invoice_id: UUID | None
+    metadata: dict[str, JsonValue]
+    allowed_actions: list[Literal["cancel"]]
+
+
+class SubscriptionListView(View):
+    """`next_cursor` goes into `cursor` for the page after this one; null when this is the last."""
+
+    items: list[SubscriptionView]
+    next_cursor: UUID | None
+
+
+class InvoiceView(View):
+    id: UUID
+    number: Annotated[str | None, Field(examples=["2026-000042"])]
+    state: Annotated[str, Field(examples=["open"])]
+    subscription_id: UUID | None
+    total: Money
+    paid: Money
+    refunded: Money
+    due: Money
+    expires_at: datetime
+    opened_at: datetime | None
+    created_at: datetime
+    allowed_actions: list[AllowedAction]
+
+
+class InvoiceListView(View):
+    """`next_cursor` goes into `cursor` for the page after this one; null when this is the last."""
+
+    items: list[InvoiceView]
+    next_cursor: UUID | None
+
+
+class InvoiceLineView(View):
+    description: str
+    quantity: int
+    unit_amount: Money
+    amount: Money
+
+
+class PaymentView(View):
+    """Money received for this invoice."""
+
+    id: UUID
+    amount: Money
+    refunded: Money
+    card_mask: str | None
+    received_at: datetime
+
+
+class AttemptSummaryView(View):
+    id: UUID
+    state: Annotated[str, Field(examples=["requires_action"])]
+    method: Literal["widget", "link"]
+    created_at: datetime
+
+
+class RefundView(View):
+    id: UUID
+    state: Annotated[str, Field(examples=["requested"])]
+    invoice_id: UUID | None
+    amount: Money
+    origin: Literal["customer", "staff", "provider"]
+    reason: str
+    created_at: datetime
+
+
+class TimelineEntryView(View):
+    """One step of the invoice, its subscription, an attempt to pay it, or a refund."""
+
+    at: datetime
+    machine: Literal["invoice", "payment", "refund", "subscription"]
+    subject_id: UUID
+    trigger: Annotated[str, Field(examples=["pay"])]
+    from_state: str
+    to_state: str
+
+
+class InvoiceDetailView(InvoiceView):
+    lines: list[InvoiceLineView]
+    payments: list[PaymentView]
+    attempts: list[AttemptSummaryView]
+    refunds: list[RefundView]
+    timeline: list[TimelineEntryView]
+
+
+class AttemptView(View):
+    """One try to pay. `pay_url` is our page for it; `redirect_url` the provider's, once there is one.
+
+    `widget` is what `new cp.CloudPayments().start(...)` takes, while it can still be paid that way.
+    """
+
+    id: UUID
+    invoice_id: UUID
+    state: Annotated[str, Field(examples=["requires_action"])]
+    method: Literal["widget", "link"]
+    amount: Money
+    pay_url: Annotated[str, Field(examples=["/pay/01934b1e-7a40-7c2e-8d8e-3d1f3a9b2c11"])]
+    redirect_url: str | None
+    return_url: str
+    decline_code: str | None
+    decline_category: str | None
+    created_at: datetime
+    widget: dict[str, JsonValue] | None

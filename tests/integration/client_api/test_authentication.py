@@ -1,0 +1,157 @@
+"""Signing in, staying signed in, and every token that must not work."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import jwt
+import pytest
+from httpx import Client
+
+from client_api.tokens import ISSUER
+from runtime.settings import ApiSettings
+from tests.integration.client_api.conftest import ShopWindow
+from tests.integration.client_api.people import PASSWORD, Person, register
+
+
+def test_a_registered_customer_can_sign_in_and_see_themselves(client: Client, person: Person) -> None:
+    answer = client.post(
+        "/api/v1/auth/login", json={"email": person.email.upper(), "password": PASSWORD}
+    ).json()
+    me = client.get("/api/v1/me", headers={"Authorization": f"Bearer {answer['access_token']}"}).json()
+    assert me == {"id": str(person.customer_id), "email": person.email, "name": "Anna", "locale": "ru"}
+
+
+def test_an_unknown_email_and_a_wrong_password_get_the_same_answer(client: Client, person: Person) -> None:
+    wrong = client.post("/api/v1/auth/login", json={"email": person.email, "password": "x" * 9})
+    unknown = client.post("/api/v1/auth/login", json={"email": "nobody@example.org", "password": "x" * 9})
+    assert (wrong.status_code, wrong.json()) == (unknown.status_code, unknown.json())
+    assert wrong.status_code == 401
+
+
+def test_an_email_is_taken_once_per_studio(client: Client, person: Person, other_shop: ShopWindow) -> None:
+    body = {"email": person.email, "password": PASSWORD, "name": "Again"}
+    taken = client.post("/api/v1/auth/register", json=body)
+    elsewhere = client.post("/api/v1/auth/register", json=body, headers={"Host": other_shop.host})
+    assert (taken.status_code, taken.json()["code"]) == (409, "email_taken")
+    assert elsewhere.status_code == 201
+
+
+def test_a_refresh_token_shown_twice_ends_the_sign_in(client: Client, person: Person) -> None:
+    path = "/api/v1/auth/refresh"
+    renewed = client.post(path, json={"refresh_token": person.refresh_token}).json()
+    fresh = {"Authorization": f"Bearer {renewed['access_token']}"}
+    assert client.get("/api/v1/me", headers=fresh).status_code == 200
+    assert client.post(path, json={"refresh_token": person.refresh_token}).status_code == 401
+    assert client.post(path, json={"refresh_token": renewed["refresh_token"]}).status_code == 401
+    assert client.get("/api/v1/me", headers=fresh).status_code == 401
+
+
+def test_signing_out_ends_the_access_token_too(client: Client, person: Person) -> None:
+    answer = client.post("/api/v1/auth/logout", json={"refresh_token": person.refresh_token})
+    assert answer.status_code == 204
+    assert person.get("/api/v1/me").status_code == 401
+
+
+def test_a_token_of_one_studio_is_none_in_another(
+    client: Client, person: Person, other_shop: ShopWindow
+) -> None:
+    headers = {"Authorization": f"Bearer {person.access_token}", "Host": other_shop.host}
+    assert client.get("/api/v1/me", headers=headers).status_code == 401
+    refreshed = client.post(
+        "/api/v1/auth/refresh",
+        json={"refresh_token": person.refresh_token},
+        headers={"Host": other_shop.host},
+    )
+    assert refreshed.status_code == 401
+
+
+def _claims(person: Person, shop: ShopWindow) -> dict[str, Any]:
+    claims = jwt.decode(person.access_token, options={"verify_signature": False})
+    assert claims["aud"] == f"studio:{shop.studio_id}"
+    return dict(claims)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"exp": datetime.now(UTC) - timedelta(seconds=5)},
+        {"iat": datetime.now(UTC) + timedelta(hours=1)},
+        {"aud": "studio:other"},
+        {"iss": "somebody"},
+        {"typ": "refresh"},
+        {"sub": "not-an-id"},
+        {"sub": 5},
+        {"sid": None},
+        {"exp": None},
+    ],
+    ids=lambda change: "-".join(change),
+)
+def test_a_token_with_a_wrong_claim_is_refused(
+    client: Client, person: Person, shop: ShopWindow, settings: ApiSettings, change: dict[str, Any]
+) -> None:
+    claims = {name: value for name, value in {**_claims(person, shop), **change}.items() if value is not None}
+    token = jwt.encode(claims, settings.token_key.get_secret_value(), algorithm="HS256")
+    assert client.get("/api/v1/me", headers={"Authorization": f"Bearer {token}"}).status_code == 401
+
+
+@pytest.mark.parametrize("algorithm", ["none", "HS512", "HS384"])
+def test_another_algorithm_is_refused(
+    client: Client, person: Person, shop: ShopWindow, settings: ApiSettings, algorithm: str
+) -> None:
+    key = "" if algorithm == "none" else settings.token_key.get_secret_value()
+    token = jwt.encode(_claims(person, shop), key, algorithm=algorithm)
+    assert client.get("/api/v1/me", headers={"Authorization": f"Bearer {token}"}).status_code == 401
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["", "Bearer", "Bearer x", "Bearer a.b.c", "Basic YTpi", "Bearer " + "A" * 9_000, "Bearer e30.e30.e30"],
+)
+def test_what_is_no_token_gets_401_with_a_challenge(client: Client, value: str) -> None:
+    answer = client.get("/api/v1/me", headers={"Authorization": value})
+    assert (answer.status_code, answer.json()["code"]) == (401, "unauthenticated")
+    assert answer.headers["WWW-Authenticate"] == "Bearer"
+
+
+def test_a_token_signed_with_another_key_is_refused(client: Client, person: Person, shop: ShopWindow) -> None:
+    assert _claims(person, shop)["iss"] == ISSUER
+    token = jwt.encode(_claims(person, shop), "k" * 40, algorithm="HS256")
+    assert client.get("/api/v1/me", headers={"Authorization": f"Bearer {token}"}).status_code == 401
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"password": "short"},
+        {"password": "x" * 129},
+        {"email": "no-at-sign"},
+        {"email": "İ@example.org"},
+        {"email": "a@b\u0000.org"},
+        {"email": f"{'a' * 65}@example.org"},
+        {"name": ""},
+        {"locale": "de"},
+        {"studio_id": "018f0000-0000-7000-8000-000000000000"},
+        {"is_admin": True},
+    ],
+    ids=str,
+)
+def test_a_registration_that_is_not_quite_one_is_refused_without_echo(
+    client: Client, change: dict[str, Any]
+) -> None:
+    body = {"email": "new@example.org", "password": "a long secret", "name": "Anna", **change}
+    answer = client.post("/api/v1/auth/register", json=body)
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request")
+    assert "a long secret" not in answer.text
+    assert "x" * 20 not in answer.text
+
+
+def test_what_people_do_is_audited_without_personal_data(client: Client, storage: Any) -> None:
+    person = register(client)
+    client.post("/api/v1/auth/login", json={"email": person.email, "password": PASSWORD})
+    rows = storage(
+        "SELECT action, facts::text, host(remote_address) FROM audit WHERE subject_id = %s ORDER BY id",
+        person.customer_id,
+    )
+    assert [row[0] for row in rows] == ["register", "sign_in"]
+    assert {row[2] for row in rows} == {"127.0.0.1"}
+    assert person.email not in str(rows)

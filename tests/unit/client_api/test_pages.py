@@ -1,0 +1,55 @@
+"""Friendly words: complete in both languages, and never a failure while money may still move."""
+
+import pytest
+
+from billing import MACHINES
+from billing.payments import IN_FLIGHT, PAYMENT
+from client_api.pages.phases import CHANGING, Phase, decide_phase
+from client_api.pages.words import LANGUAGES, choose_language, money_text, words_of
+from tests.unit.client_api.attempts import attempt
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_state_of_every_machine_and_every_phase_has_words(language: str) -> None:
+    words = words_of("ru" if language == "ru" else "en")
+    states = {f"{name}.{state}" for name, machine in MACHINES.items() for state in machine.states}
+    assert states | {f"phase.{phase.value}" for phase in Phase} <= words.keys()
+    assert not [key for key in states if key.partition(".")[2] in words[key].split()[:1]]
+
+
+@pytest.mark.parametrize("state", sorted(IN_FLIGHT))
+def test_money_that_may_be_moving_is_never_called_declined(state: str) -> None:
+    assert decide_phase(attempt(state=state)) in CHANGING
+
+
+@pytest.mark.parametrize("state", PAYMENT.states)
+def test_every_state_of_an_attempt_has_a_phase(state: str) -> None:
+    assert decide_phase(attempt(state=state)) in Phase
+
+
+def test_money_for_a_closed_invoice_is_kept_and_not_called_paid() -> None:
+    assert decide_phase(attempt(state="succeeded", invoice_state="void")) is Phase.KEPT
+    assert decide_phase(attempt(state="succeeded", invoice_state="paid")) is Phase.PAID
+
+
+@pytest.mark.parametrize(
+    ("asked", "header", "language"),
+    [
+        ("en", "ru", "en"),
+        ("xx", "ru-RU", "ru"),
+        (None, "de, en;q=0.8", "en"),
+        (None, "", "ru"),
+        (None, "*", "ru"),
+        (None, "x" * 10_000, "ru"),
+    ],
+)
+def test_the_language_is_the_first_of_ours_that_is_asked_for(
+    asked: str | None, header: str, language: str
+) -> None:
+    assert choose_language(asked, header, "ru") == language
+
+
+def test_sums_are_written_whole_when_they_are() -> None:
+    assert money_text(149_000, "RUB") == "1\u00a0490\u00a0₽"
+    assert money_text(149_005, "RUB") == "1\u00a0490,05\u00a0₽"
+    assert money_text(100, "KZT") == "1\u00a0KZT"

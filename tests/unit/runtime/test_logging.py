@@ -1,0 +1,84 @@
+"""One JSON line per record, with the ids of its context and without anybody's secrets."""
+
+import json
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from uuid import UUID
+
+import pytest
+import structlog
+
+from runtime.logging import REDACTED, bind, configure, without_values
+
+
+@contextmanager
+def configured() -> Iterator[None]:
+    """Inside the test, since a fixture would still see another stdout."""
+    root = logging.getLogger()
+    handlers, level, raises = root.handlers[:], root.level, logging.raiseExceptions
+    configure("client_api", "info")
+    try:
+        yield
+    finally:
+        root.handlers[:], logging.raiseExceptions = handlers, raises
+        root.setLevel(level)
+        logging.captureWarnings(False)
+        structlog.reset_defaults()
+
+
+def lines(capture: pytest.CaptureFixture[str]) -> list[dict[str, object]]:
+    return [json.loads(line) for line in capture.readouterr().out.splitlines()]
+
+
+def test_a_line_carries_the_ids_of_its_context(capsys: pytest.CaptureFixture[str]) -> None:
+    with configured(), bind(correlation_id="trace-1", command_id=UUID(int=1), studio_id=UUID(int=2)):
+        structlog.get_logger("billing").info("applied %d", 3)
+    (line,) = lines(capsys)
+    assert line["message"] == "applied 3"
+    assert line["log.level"] == "info"
+    assert line["trace"] == {"id": "trace-1"}
+    assert line["command"] == {"id": str(UUID(int=1))}
+    assert line["studio"] == {"id": str(UUID(int=2))}
+    assert line["service"] == {"name": "client_api"}
+
+
+def test_the_standard_library_and_warnings_come_out_the_same_way(capsys: pytest.CaptureFixture[str]) -> None:
+    with configured(), warnings.catch_warnings():
+        logging.captureWarnings(True)
+        warnings.simplefilter("always")
+        logging.getLogger("uvicorn.error").info("started %d", 3)
+        warnings.warn("old", stacklevel=1)
+    started, old = lines(capsys)
+    assert started["message"] == "started 3"
+    assert old["log.level"] == "warning"
+
+
+def test_secrets_and_contacts_are_replaced_by_their_keys(capsys: pytest.CaptureFixture[str]) -> None:
+    with configured():
+        structlog.get_logger().info(
+            "x", password="p1", nested={"refresh_token": "t1", "kept": 1}, Authorization="a1", email="e1"
+        )
+    text = capsys.readouterr().out
+    assert text.count(REDACTED) == 4
+    assert not {"p1", "t1", "a1", "e1"} & set(text.replace('"', " ").split())
+
+
+def test_an_exceptions_text_loses_its_values(capsys: pytest.CaptureFixture[str]) -> None:
+    # Apart from the raising line, which a traceback quotes.
+    words = "postgresql://billbus:hunter2@db/x\nDETAIL:  Key (email)=(a@example.org)\n"
+    with configured():
+        try:
+            raise ValueError(words)
+        except ValueError:
+            structlog.get_logger().exception("broke")
+            logging.getLogger("celery").exception("broke too")
+    text = capsys.readouterr().out
+    assert text.count("ValueError") >= 2
+    assert "hunter2" not in text
+    assert "a@example.org" not in text
+
+
+def test_statement_parameters_are_left_out() -> None:
+    assert "secret" not in without_values("[SQL: SELECT 1]\n[parameters: {'a': 'secret'}]\nmore")
