@@ -7,7 +7,7 @@ process with one sentence, never with a traceback and never with the value of a 
 import os
 import sys
 from pathlib import Path
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
 from pydantic import Field, HttpUrl, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -45,12 +45,37 @@ class ConsumerSettings(ProcessSettings):
     group_limit: int = Field(default=100, ge=1, le=1000)
 
 
+# After the n-th call about one subject; the last is repeated: soon at first, hourly in the end, and for ever.
+LOOK_UP_DELAYS_SECONDS = (10.0, 30.0, 60.0, 120.0, 300.0, 900.0, 3600.0)
+
+Seconds = Annotated[float, Field(gt=0)]
+
+
 class TaskSettings(ProcessSettings):
-    """The relay (sends tasks), the worker (runs them) and beat. Exactly one broker: a URL or a folder."""
+    """The relay (sends tasks), the worker (runs them) and beat. Exactly one broker: a URL or a folder.
+
+    The worker refuses to start when a lease would end before the longest call that it protects.
+    """
 
     celery_broker_url: SecretStr | None = None
     celery_folder: Path | None = None
     sealing_key: SecretStr | None = None
+
+    # The relay: a claimed row that was not marked is sent again; unapplied commands are looked for.
+    outbox_claim_seconds: Seconds = 30.0
+    republish_every_seconds: Seconds = 5.0
+
+    # A call: how long an answer may take, and when its worker is taken for dead.
+    provider_answer_timeout_seconds: Seconds = 30.0
+    lease_seconds: Seconds = 108.0
+
+    # Sweeps: how often, and when something is due. A task that has recorded nothing is lost; a page about
+    # which nothing was heard is silent; a look-up that was handed out is not handed out again meanwhile.
+    sweep_every_seconds: Seconds = 2.0
+    lost_after_seconds: Seconds = 15.0
+    silent_after_seconds: Seconds = 60.0
+    look_up_claim_seconds: Seconds = 60.0
+    look_up_delays_seconds: Annotated[tuple[Seconds, ...], Field(min_length=1)] = LOOK_UP_DELAYS_SECONDS
 
 
 SomeSettings = TypeVar("SomeSettings", bound=ProcessSettings)

@@ -1,0 +1,307 @@
+"""`./run`: sets up what is missing, starts the whole product, plays its story over HTTP, and serves on.
+
+Nothing outlives this process: our own children end with it, PostgreSQL too, and RabbitMQ has a guardian.
+State is kept in one directory and found again by the next start. Imports no room above `runtime`: the product
+is started as the processes it consists of.
+"""
+
+import argparse
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+from urllib.parse import urlsplit
+
+from rich.console import Console
+
+from runtime.lifeline import DirectoryBusy, DirectoryLock, die_with_parent
+from runtime.ports import free_port, is_free
+from runtime.postgres import PostgresUnavailable
+from runtime.rabbitmq import RabbitUnavailable
+from runtime.stack_crew import Crew, StackFailed
+from runtime.stack_demo import libpq_url, refuse_foreign_database, register_at_twin
+from runtime.stack_progress import Progress
+from runtime.stack_secrets import (
+    PORTS_FILE,
+    SECRETS_FILE,
+    SHELL_FILE,
+    load_ports,
+    load_secrets,
+    write_shell_file,
+)
+from runtime.stack_servers import POSTGRES, RABBIT, Servers, command_directories
+from runtime.stack_services import (
+    ROOT,
+    Ground,
+    bootstrap_commands,
+    product_services,
+    seed_command,
+    twin_service,
+)
+
+STATE_VARIABLE = "BILLBUS_STATE"
+CLIENT_PORT = 8000
+WATCH_SECONDS = 0.5
+STORY_STOP_SECONDS = 5.0
+INTERRUPTED_EXIT_CODE = 130
+PORT_NAMES = ("twin", POSTGRES, "state_updater", "billing_consumer.0", "billing_consumer.1")
+KEPT = (POSTGRES, RABBIT, "twin", "celery", "logs", SECRETS_FILE, PORTS_FILE, SHELL_FILE)
+
+
+class Interrupted(BaseException):
+    """A signal asked us to end; no Exception, so that nothing in between takes it for a failure."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """The command line and the environment, decided. None as port = 8000 or a free one."""
+
+    once: bool
+    on_rabbit: bool
+    reset: bool
+    port: int | None
+    state_dir: Path
+    database_url: str | None = field(repr=False)
+    amqp_url: str | None = field(repr=False)
+
+    @property
+    def bus_sentence(self) -> str:
+        """The first line of every run."""
+        if not self.on_rabbit:
+            return "Billbus on the embedded bus: PostgreSQL carries the messages, there is no broker."
+        if self.amqp_url is None:
+            return "Billbus on RabbitMQ: a private node."
+        given = urlsplit(self.amqp_url)
+        return f"Billbus on RabbitMQ: the broker of AMQP_URL at {given.hostname}:{given.port or 5672}."
+
+
+def read_options(words: Sequence[str]) -> Options:
+    """Ends the process with a sentence for what cannot be."""
+    parser = argparse.ArgumentParser(
+        prog="./run",
+        description="Start Billbus with everything it needs, play its story once, and serve until Ctrl-C.",
+        epilog="AMQP_URL and DATABASE_URL use servers that run already; BILLBUS_STATE names another .state.",
+    )
+    parser.add_argument("--once", action="store_true", help="end after the story; 0 only if every step held")
+    parser.add_argument(
+        "--bus", choices=("embedded", "rabbitmq"), help="default: rabbitmq if AMQP_URL is set, else embedded"
+    )
+    parser.add_argument("--reset", action="store_true", help="forget everything that was kept, then start")
+    parser.add_argument("--port", type=int, help=f"of the client API; default {CLIENT_PORT}, or a free one")
+    given = parser.parse_args(words)
+    amqp_url, database_url = os.environ.get("AMQP_URL") or None, os.environ.get("DATABASE_URL") or None
+    if given.reset and database_url:
+        parser.error("--reset would not empty the database of DATABASE_URL: do that yourself, or unset it")
+    if given.port is not None and not 1 <= given.port <= 65535:
+        parser.error(f"--port is 1 to 65535, not {given.port}")
+    on_rabbit = given.bus == "rabbitmq" or (given.bus is None and amqp_url is not None)
+    return Options(
+        once=given.once,
+        on_rabbit=on_rabbit,
+        reset=given.reset,
+        port=given.port,
+        state_dir=Path(os.environ.get(STATE_VARIABLE) or ROOT / ".state").absolute(),
+        database_url=libpq_url(database_url) if database_url else None,
+        amqp_url=amqp_url if on_rabbit else None,
+    )
+
+
+class Stack:
+    """One run: start, story, serve, stop."""
+
+    def __init__(self, options: Options, console: Console) -> None:
+        self._options = options
+        self._console = console
+        self._progress = Progress(console)
+        self._ports = self._choose_ports()
+        self._crew = Crew(options.state_dir / "logs", self._progress)
+        self._servers = Servers(
+            options.state_dir,
+            self._progress,
+            database_url=options.database_url,
+            amqp_url=options.amqp_url,
+            on_rabbit=options.on_rabbit,
+            postgres_port=self._ports[POSTGRES],
+        )
+        self._ground: Ground | None = None
+
+    def start(self) -> None:
+        """Everything serves when it returns. Raises StackFailed and what the servers raise."""
+        if self._options.reset:
+            self._forget()
+        secrets = load_secrets(self._options.state_dir)
+        with self._progress:
+            self._crew.launch([twin_service(self._options.state_dir, self._ports["twin"])])
+            self._servers.start()
+            ground = self._ground = Ground(
+                state_dir=self._options.state_dir,
+                database_url=self._servers.database_url,
+                amqp_url=self._servers.amqp_url,
+                secrets=secrets,
+                ports=self._ports,
+            )
+            refuse_foreign_database(ground.database_url)
+            (ground.celery_dir / "tmp").mkdir(parents=True, exist_ok=True)
+            self._crew.launch(bootstrap_commands(ground))
+            self._crew.wait_until_ready()
+            self._crew.launch([*product_services(ground), seed_command(ground)])
+            self._crew.wait_until_ready()
+            register_at_twin(ground)
+
+    def play(self) -> int:
+        """The story's exit code. It is a client as any other, told only addresses and the staff's login."""
+        ground = self._standing
+        command = [sys.executable, "-m", "demo", "--api", ground.client_url, "--twin", ground.twin_url]
+        environment = os.environ | {"DATABASE_URL": ground.database_url}
+        environment.pop("AMQP_URL", None)
+        if ground.amqp_url is not None:
+            environment["AMQP_URL"] = ground.amqp_url
+        # A session of its own: Ctrl-C is for us, and we tell it.
+        story = subprocess.Popen(
+            [*command, "--logs", str(ground.log_dir)],
+            cwd=ROOT,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
+            preexec_fn=die_with_parent(signal.SIGKILL),
+        )
+        try:
+            return story.wait()
+        except Interrupted:
+            story.send_signal(signal.SIGINT)
+            try:
+                story.wait(STORY_STOP_SECONDS)
+            finally:
+                story.kill()
+            raise
+
+    def show_addresses(self) -> None:
+        """Where everything is; secrets are in a file that only we may read."""
+        ground, servers = self._standing, self._servers
+        directories = (Path(sys.executable).parent, *command_directories())
+        variables = {"DATABASE_URL": ground.database_url}
+        if ground.amqp_url is not None:
+            variables["AMQP_URL"] = ground.amqp_url
+        if servers.rabbit is not None:
+            variables |= {"RABBITMQ_USER": servers.rabbit.user, "RABBITMQ_PASSWORD": servers.rabbit.password}
+        shell_file = _short(write_shell_file(ground.state_dir, variables, directories))
+        rows = [("Client page", f"{ground.client_url}/"), ("API documents", f"{ground.client_url}/docs")]
+        rows += [("Provider's twin", f"{ground.twin_url}/_twin/ledger")]
+        if servers.rabbit is not None:
+            console = f"{servers.rabbit.management_url}  (user and password: {shell_file})"
+            rows.append(("RabbitMQ console", console))
+        rows += [
+            ("Metrics", f"{ground.client_url}/metrics"),
+            ("Logs", f"{_short(ground.log_dir)}/"),
+            ("Database", f'. {shell_file} && psql "$DATABASE_URL"'),
+            ("Check the books", f". {shell_file} && billbus verify --twin {ground.twin_url}"),
+        ]
+        self._console.print()
+        for name, where in rows:
+            self._console.print(f"  {name:<17} {where}", markup=False, highlight=False, soft_wrap=True)
+        self._console.print("\nServing. Ctrl-C ends it.")
+
+    def serve(self) -> None:
+        """Until a signal: what dies is started again."""
+        while True:
+            time.sleep(WATCH_SECONDS)
+            self._servers.keep_up()
+            for name in self._crew.restart_dead():
+                self._console.print(f"{name} had ended and was started again; see its log")
+
+    def stop(self) -> None:
+        """Ends everything; idempotent."""
+        self._crew.stop()
+        self._servers.stop()
+
+    @property
+    def _standing(self) -> Ground:
+        assert self._ground is not None, "the stack has not been started"
+        return self._ground
+
+    def _choose_ports(self) -> dict[str, int]:
+        ports = load_ports(self._options.state_dir, PORT_NAMES)
+        wanted = self._options.port or CLIENT_PORT
+        if is_free(wanted):
+            return ports | {"client_api": wanted}
+        if self._options.port is not None:
+            raise StackFailed(f"Port {wanted} is in use: end what listens there, or give another --port.")
+        chosen = free_port()
+        self._console.print(f"Port {wanted} is in use, so the client API gets {chosen}.")
+        return ports | {"client_api": chosen}
+
+    def _forget(self) -> None:
+        self._servers.erase()
+        for name in KEPT:
+            path = self._options.state_dir / name
+            if path.is_dir():
+                shutil.rmtree(path)
+            elif name != PORTS_FILE:
+                path.unlink(missing_ok=True)
+
+
+def _short(path: Path) -> str:
+    """As one would type it from here."""
+    return os.path.relpath(path) if path.is_relative_to(Path.cwd()) else str(path)
+
+
+def _interrupt(_signal: int, _frame: FrameType | None) -> None:
+    _heed_no_more_signals()
+    raise Interrupted
+
+
+def _heed_no_more_signals() -> None:
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+
+
+def run(options: Options, console: Console) -> int:
+    """The exit code: the story's, once everything was started. Raises what keeps it from starting."""
+    exit_code = INTERRUPTED_EXIT_CODE
+    started_at = time.monotonic()
+    stack = Stack(options, console)
+    try:
+        stack.start()
+        console.print(f"Everything serves after {time.monotonic() - started_at:.1f} s.\n")
+        exit_code = stack.play()
+        if not options.once:
+            stack.show_addresses()
+            stack.serve()
+    except Interrupted:
+        console.print("\nStopping.")
+    finally:
+        _heed_no_more_signals()
+        stack.stop()
+    return exit_code
+
+
+def main(words: Sequence[str]) -> int:
+    """Says in one sentence why it cannot run."""
+    options, console = read_options(words), Console(highlight=False)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupt)
+    console.print(options.bus_sentence, soft_wrap=True)
+    options.state_dir.mkdir(parents=True, exist_ok=True)
+    lock = DirectoryLock(options.state_dir)
+    try:
+        lock.acquire()
+    except DirectoryBusy as busy:
+        sys.stderr.write(f"billbus: {busy}: end that one, or name another directory in {STATE_VARIABLE}.\n")
+        return 1
+    try:
+        return run(options, console)
+    except (StackFailed, PostgresUnavailable, RabbitUnavailable, DirectoryBusy) as reason:
+        sys.stderr.write(f"billbus: {reason}\n")
+        return 1
+    finally:
+        lock.release()
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))
