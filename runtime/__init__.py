@@ -1,1 +1,1 @@
-"""What a running process needs: settings, logging, metrics, health, private servers and the embedded stack."""
+"""What a process needs to run: settings, logging, metrics, health, private servers, the embedded stack."""
