@@ -4,6 +4,9 @@
 callback, a look-up) moves an attempt on.
 """
 
+from uuid import UUID
+
+from kit.ids import derived_id
 from kit.machine import NOWHERE, Machine, Transition
 
 # While an attempt is in one of these, the provider may still do something with it.
@@ -49,6 +52,12 @@ PAYMENT = Machine(
 LIVE = frozenset({"intent", "sent", "requires_action", "pending", "unknown"})
 # Money may be moving: superseding, voiding, expiring and canceling wait.
 IN_FLIGHT = frozenset({"sent", "pending", "unknown"})
+
+
+def received_payment_id(provider_account_id: UUID, transaction_id: str) -> UUID:
+    """The id of the money that a provider account names by `transaction_id`, whoever tells of it first."""
+    return derived_id("provider_payment", provider_account_id, transaction_id)
+
 
 # What an outcome does to an attempt.
 TRIGGER_OF_OUTCOME = {

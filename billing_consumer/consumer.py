@@ -8,6 +8,7 @@ command's fault: the group is held and tried again.
 
 from collections.abc import Callable, Sequence
 from time import monotonic, sleep
+from uuid import UUID
 
 import psycopg
 import structlog
@@ -18,13 +19,17 @@ from bus.messages import decode_command
 from bus.port import Consumer, Delivery
 from kit.errors import InvalidMessage
 from kit.ids import sha256
+from runtime.crash_points import crash_point
 from runtime.metrics import COMMANDS_ANSWERED, GROUP_SIZE
 from state_updater.apply import Answer, Received, apply_group
-from state_updater.crash_points import crash_point
 
 WAIT_SECONDS = 0.5
-# Deadlocks and lock time-outs are tried again this often at once; then the command goes back to the journal.
+# What is momentary is tried again this often at once; then the command goes back to the journal.
 TRIES_AT_ONCE = 3
+# SQLSTATE classes and codes of errors that no command is guilty of: rolled back for concurrency, no space or
+# memory or connections, stopped by an operator, input and output, locked by another, a standby for now.
+MOMENTARY_CLASSES = frozenset({"40", "53", "57", "58"})
+MOMENTARY_CODES = frozenset({"55P03", "25006"})
 # A command that was being applied alone at this many crashes in a row is parked: it kills the process.
 CRASHES_LIMIT = 5
 # A parked command's error text is for a person; this much of it is kept.
@@ -40,8 +45,9 @@ class PostgresAway(Exception):
 
 
 def is_momentary(error: psycopg.Error) -> bool:
-    """Serialization failure, deadlock, lock or statement time-out: it may pass a moment later."""
-    return error.sqlstate in {"40001", "40P01", "55P03", "57014"}
+    """Nothing is wrong with the command: a deadlock, a time-out, a full disk. It may pass."""
+    state = error.sqlstate or ""
+    return state[:2] in MOMENTARY_CLASSES or state in MOMENTARY_CODES
 
 
 class BillingConsumer:
@@ -53,10 +59,14 @@ class BillingConsumer:
         self._group_limit = group_limit
         self._connection: psycopg.Connection[tuple[object, ...]] | None = None
         self._is_first_group = True
+        self._counted: set[UUID] = set()
         self.is_stopping = False
 
     def run(self) -> None:
-        """Until `is_stopping`; then what is in hand is finished and both connections are closed."""
+        """Until `is_stopping`; then what is in hand is finished and both connections are closed.
+
+        With Postgres away nothing can be finished: then what is in hand stays unacknowledged.
+        """
         while not self.is_stopping:
             deliveries = self._source.receive(self._group_limit, WAIT_SECONDS)
             if deliveries:
@@ -68,20 +78,22 @@ class BillingConsumer:
     def _take(self, deliveries: Sequence[Delivery]) -> None:
         crash_point("after_receive")
         started = monotonic()
-        readable = [each for each in deliveries if each.message_id is not None]
-        received = [_decode(each) for each in readable]
-        unknown = self._apply_until_done(received)
-        for each in deliveries:
-            if each.message_id is None or each.message_id in unknown:
-                log.warning("message without a journal row", kind=each.kind, message_id=str(each.message_id))
-                self._source.reject(each, "no_journal_row")
+        received = [_decode(each) for each in deliveries]
+        strangers = self._apply_until_done([each for each in received if each is not None])
+        if strangers is None:
+            return
+        for delivery, each in zip(deliveries, received, strict=True):
+            if each is None or any(each is stranger for stranger in strangers):
+                message_id = str(delivery.message_id)
+                log.warning("message is not in the journal", kind=delivery.kind, message_id=message_id)
+                self._source.reject(delivery, "not_in_journal")
         crash_point("after_commit")
         self._source.acknowledge(deliveries)
         GROUP_SIZE.observe(len(deliveries))
         log.info("group applied", commands=len(deliveries), seconds=round(monotonic() - started, 4))
 
-    def _apply_until_done(self, received: Sequence[Received]) -> set[object]:
-        """Returns ids without a journal row. Holds the group while Postgres is away."""
+    def _apply_until_done(self, received: Sequence[Received]) -> list[Received] | None:
+        """Returns the strangers. Holds the group while Postgres is away; None if it was to stop meanwhile."""
         failures = 0
         while True:
             try:
@@ -90,17 +102,18 @@ class BillingConsumer:
                 failures += 1
                 log.warning("postgres is away", failures=failures, reason=str(away.__cause__)[:200])
                 self._wait(reconnect_delay_seconds(failures))
+                if self.is_stopping:
+                    return None
 
     def _wait(self, seconds: float) -> None:
         until = monotonic() + seconds
-        while monotonic() < until:
+        while monotonic() < until and not self.is_stopping:
             self._source.keep_alive()
             sleep(min(0.2, max(0.0, until - monotonic())))
 
-    def _apply(self, received: Sequence[Received], *, singly: bool) -> set[object]:
+    def _apply(self, received: Sequence[Received], *, singly: bool) -> list[Received]:
         if not received:
-            return set()
-        unknown: set[object] = set()
+            return []
         if not singly:
             try:
                 applied = apply_group(self._open(), received)
@@ -109,20 +122,16 @@ class BillingConsumer:
                 log.warning("group failed, going on one by one", reason=repr(error)[:ERROR_TEXT_LIMIT])
             else:
                 self._report(applied.answers)
-                return set(applied.unknown)
-        for each in received:
-            unknown |= self._apply_alone(each)
+                return applied.strangers
+        strangers = [stranger for each in received for stranger in self._apply_alone(each)]
         self._is_first_group = False
-        return unknown
+        self._counted.clear()
+        return strangers
 
-    def _apply_alone(self, received: Received) -> set[object]:
+    def _apply_alone(self, received: Received) -> list[Received]:
         desk = JournalDesk(self._open)
-        if (
-            self._is_first_group
-            and self._guarded(lambda: desk.count_try(received.command_id)) > CRASHES_LIMIT
-        ):
-            self._guarded(lambda: desk.park(received.command_id, {"code": "crashes_the_process"}))
-            return set()
+        if self._is_first_group and self._crashes(desk, received.command_id):
+            return []
         for _ in range(TRIES_AT_ONCE):
             try:
                 applied = apply_group(self._open(), [received])
@@ -135,12 +144,24 @@ class BillingConsumer:
                 return self._park(desk, received, error)
             else:
                 self._report(applied.answers)
-                return set(applied.unknown)
+                return applied.strangers
         log.warning("command goes back to the journal", command_id=str(received.command_id))
         self._guarded(lambda: desk.put_back(received.command_id))
-        return set()
+        return []
 
-    def _park(self, desk: JournalDesk, received: Received, error: Exception) -> set[object]:
+    def _crashes(self, desk: JournalDesk, command_id: UUID) -> bool:
+        """Parks a command that ended the process too often; Postgres going away does not count."""
+        if command_id in self._counted:
+            return False
+        tries = self._guarded(lambda: desk.count_try(command_id))
+        self._counted.add(command_id)
+        if tries <= CRASHES_LIMIT:
+            return False
+        log.error("command parked", command_id=str(command_id), code="crashes_the_process", tries=tries)
+        self._guarded(lambda: desk.park(command_id, {"code": "crashes_the_process"}))
+        return True
+
+    def _park(self, desk: JournalDesk, received: Received, error: Exception) -> list[Received]:
         problem = {
             "code": getattr(error, "code", type(error).__name__),
             "error": str(error)[:ERROR_TEXT_LIMIT],
@@ -149,7 +170,7 @@ class BillingConsumer:
         self._guarded(lambda: desk.park(received.command_id, problem))
         kind = type(received.command).__name__
         COMMANDS_ANSWERED.labels(kind=kind, state="parked").inc()
-        return set()
+        return []
 
     def _report(self, answers: Sequence[Answer]) -> None:
         for answer in answers:
@@ -188,8 +209,10 @@ class BillingConsumer:
             raise PostgresAway from error
 
 
-def _decode(delivery: Delivery) -> Received:
-    assert delivery.message_id is not None
+def _decode(delivery: Delivery) -> Received | None:
+    """None for a message without an id: nothing in the journal can stand for it."""
+    if delivery.message_id is None:
+        return None
     try:
         command = decode_command(delivery.kind or "", delivery.schema_version or 0, delivery.body)
     except InvalidMessage as error:

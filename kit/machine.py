@@ -56,12 +56,12 @@ class Machine:
     def step(self, state: str, trigger: str, facts: object = None) -> str:
         """The state after `trigger`. Raises TransitionRefused or GuardRefused; changes nothing."""
         event = self._library.events.get(trigger)
-        if event is None:
+        if event is None or state not in self._library.states:
             raise TransitionRefused(machine=self.name, state=state, trigger=trigger)
         probe = _Probe(state)
         try:
             moved = event.trigger(probe, facts)
-        except (MachineError, ValueError) as error:
+        except MachineError as error:
             raise TransitionRefused(machine=self.name, state=state, trigger=trigger) from error
         if not moved:
             raise GuardRefused(machine=self.name, state=state, trigger=trigger)

@@ -27,7 +27,14 @@ def main() -> None:
     if settings.metrics_port is not None:
         REGISTRY.register(StorageCollector(engine.begin))
         serve_metrics(settings.metrics_port)
-    relay = Relay(engine, connect, choose_bus(amqp_url, connect, SERVICE), CelerySender(settings))
+    relay = Relay(
+        engine,
+        connect,
+        choose_bus(amqp_url, connect, SERVICE),
+        CelerySender(settings),
+        settings.outbox_claim_seconds,
+        settings.republish_every_seconds,
+    )
 
     def stop(_signal: int, _frame: object) -> None:
         relay.is_stopping = True

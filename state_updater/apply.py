@@ -13,14 +13,16 @@ import orjson
 
 from bus.messages import Command
 from kit.errors import InvalidMessage, InvariantViolated, Refused
-from state_updater.crash_points import crash_point
+from runtime.crash_points import crash_point
 from state_updater.handlers import handle
 from state_updater.loading import Connection, JournalRow, lock_and_load, lock_journal
 from state_updater.work import Batch, Work
-from state_updater.writing import Values, check_counts, execute_rows, insert_statement
+from state_updater.writing import Sent, Values, check_counts, execute_rows, insert_statement
 
 # A bare notification: it takes a database-wide lock at commit, so there is one per group, without a payload.
 NOTIFY_APPLIED = "NOTIFY billbus_applied"
+# Commands decided before their writes are sent: Postgres executes them while the next are decided.
+SEND_EVERY = 50
 
 INSERT_LINES = insert_statement(
     "invoice_line",
@@ -110,6 +112,16 @@ class Received:
     body_hash: bytes
     command: Command | InvalidMessage
 
+    def is_what_was_accepted(self, row: JournalRow) -> bool:
+        """Name, version and body are those of the journal; the same body under another name is a stranger."""
+        name: object = type(self.command).__name__
+        version: object = 0
+        if isinstance(self.command, InvalidMessage):
+            name, version = self.command.facts.get("kind"), self.command.facts.get("schema_version")
+        else:
+            version = self.command.schema_version
+        return (name, version, self.body_hash) == (row.kind, row.schema_version, row.body_hash)
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -124,10 +136,10 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """What became of a group: answers given now, and ids that have no journal row at all."""
+    """What became of a group: answers given now, and messages that the journal does not know as they are."""
 
     answers: list[Answer]
-    unknown: frozenset[UUID]
+    strangers: list[Received]
 
 
 def apply_group(connection: Connection, group: Sequence[Received]) -> Applied:
@@ -137,32 +149,25 @@ def apply_group(connection: Connection, group: Sequence[Received]) -> Applied:
     rolls back and goes on one by one.
     """
     journal = lock_journal(connection, list({each.command_id for each in group}))
-    answers: list[Answer] = []
+    unreadable: dict[UUID, Answer] = {}
     todo: dict[UUID, tuple[Command, JournalRow]] = {}
+    strangers: list[Received] = []
     for each in group:
         row = journal.get(each.command_id)
-        if row is None or row.state != "accepted" or each.command_id in todo:
+        if row is None or not each.is_what_was_accepted(row):
+            strangers.append(each)
+        elif row.state != "accepted":
             continue
-        error = _untrusted(each, row)
-        if error is not None:
-            answers.append(_parked(each.command_id, "unreadable", error))
-        elif not isinstance(each.command, InvalidMessage):
+        elif isinstance(each.command, InvalidMessage):
+            unreadable[each.command_id] = _parked(each.command_id, "unreadable", each.command)
+        else:
             todo[each.command_id] = (each.command, row)
+    answers = list(unreadable.values())
     crash_point("inside_transaction")
     if todo or answers:
         _decide_and_write(connection, todo, answers)
     connection.commit()
-    unknown = frozenset(each.command_id for each in group if each.command_id not in journal)
-    return Applied(answers, unknown)
-
-
-def _untrusted(received: Received, row: JournalRow) -> InvalidMessage | None:
-    """Why this message must not be applied: it cannot be read, or is not what was accepted."""
-    if isinstance(received.command, InvalidMessage):
-        return received.command
-    if received.body_hash != row.body_hash or received.command.studio_id != row.studio_id:
-        return InvalidMessage("body_differs_from_journal")
-    return None
+    return Applied(answers, strangers)
 
 
 def _parked(command_id: UUID, kind: str, error: InvalidMessage) -> Answer:
@@ -172,17 +177,29 @@ def _parked(command_id: UUID, kind: str, error: InvalidMessage) -> Answer:
 def _decide_and_write(
     connection: Connection, todo: dict[UUID, tuple[Command, JournalRow]], answers: list[Answer]
 ) -> None:
+    """Sends the writes in one pipeline, then checks the counts: nothing may have been missed."""
     loaded = lock_and_load(connection, [command for command, _ in todo.values()])
     batch = Batch(loaded)
-    for command_id, (command, row) in todo.items():
-        answers.append(_decide(batch, command, command_id, row))
-    _number_invoices(connection, batch)
-    _write(connection, batch, answers)
+    sent: list[Sent] = []
+    sent_answers = 0
+    with connection.pipeline():
+        for command_id, (command, row) in todo.items():
+            answers.append(_decide(batch, command, command_id, row))
+            if len(answers) - sent_answers >= SEND_EVERY and not batch.must_wait_for_all:
+                sent += _send(connection, batch, answers[sent_answers:])
+                batch, sent_answers = Batch(loaded), len(answers)
+        _number_invoices(connection, batch)
+        sent += _send(connection, batch, answers[sent_answers:])
+        connection.execute(NOTIFY_APPLIED)
+    check_counts(sent)
+    crash_point("after_writes")
 
 
 def _decide(batch: Batch, command: Command, command_id: UUID, row: JournalRow) -> Answer:
     """One command's answer; its changes are in the batch."""
     kind = type(command).__name__
+    if command.studio_id != row.studio_id:
+        return _parked(command_id, kind, InvalidMessage("studio_differs_from_journal"))
     work = Work(batch, command, command_id, row.correlation_id)
     try:
         result = handle(command, work)
@@ -209,8 +226,8 @@ def _number_invoices(connection: Connection, batch: Batch) -> None:
             values[-2] = f"{year}-{number:06d}"
 
 
-def _write(connection: Connection, batch: Batch, answers: Sequence[Answer]) -> None:
-    """Every row of the batch in one pipeline, then the counts: nothing may have been missed."""
+def _send(connection: Connection, batch: Batch, answers: Sequence[Answer]) -> list[Sent]:
+    """Queues every row of the batch; returns the statements with the row count each must have."""
     now = batch.loaded.now
     journal = [
         (
@@ -229,13 +246,10 @@ def _write(connection: Connection, batch: Batch, answers: Sequence[Answer]) -> N
         (INSERT_OUTBOX, batch.outbox),
         (ANSWER_JOURNAL, journal),
     ]
-    with connection.pipeline():
-        if batch.foreign_accounts:
-            execute_rows(connection, INSERT_ACCOUNTS, sorted(batch.foreign_accounts))
-        sent = batch.waves.send(connection)
-        for statement, rows in appended:
-            if rows:
-                sent.append((execute_rows(connection, statement, rows), len(rows), statement))
-        connection.execute(NOTIFY_APPLIED)
-    check_counts(sent)
-    crash_point("after_writes")
+    if batch.foreign_accounts:
+        execute_rows(connection, INSERT_ACCOUNTS, sorted(batch.foreign_accounts))
+    sent = batch.waves.send(connection)
+    for statement, rows in appended:
+        if rows:
+            sent.append((execute_rows(connection, statement, rows), len(rows), statement))
+    return sent

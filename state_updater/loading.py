@@ -1,8 +1,8 @@
 """Locking and loading everything that a group of commands may touch, in one round trip.
 
 What a command locks is a pure function of its message: the ids it carries. The order is the same for
-everyone: journal rows, then an advisory lock per customer, then rows by table and id. FOR NO KEY UPDATE,
-because plain FOR UPDATE would block the foreign-key checks of rows that the APIs insert.
+everyone: journal rows, then an advisory lock per customer and payment, then rows by table and id. FOR NO KEY
+UPDATE, because plain FOR UPDATE would block the foreign-key checks of rows that the APIs insert.
 """
 
 from collections.abc import Iterable, Sequence
@@ -13,8 +13,8 @@ from uuid import UUID
 
 import psycopg
 
-from billing.payments import LIVE
-from bus.messages import Command, CreateSubscription, IssueInvoice
+from billing.payments import LIVE, received_payment_id
+from bus.messages import Command, CreateSubscription, IssueInvoice, RecordRefundOutcome
 from state_updater.rows import (
     Attempt,
     Invoice,
@@ -36,6 +36,8 @@ class JournalRow(NamedTuple):
     command_id: UUID
     studio_id: UUID
     state: str
+    kind: str
+    schema_version: int
     body_hash: bytes
     correlation_id: str
 
@@ -54,13 +56,18 @@ class Loaded:
     prices: dict[UUID, Price] = field(default_factory=dict)
     provider_accounts: dict[UUID, ProviderAccount] = field(default_factory=dict)
     customers: dict[UUID, UUID] = field(default_factory=dict)
+    attempts_of_invoice: dict[UUID, list[Attempt]] = field(init=False, default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for attempt in self.attempts.values():
+            self.attempts_of_invoice.setdefault(attempt.invoice_id, []).append(attempt)
 
 
 LOCK_JOURNAL = """
-    SELECT command_id, studio_id, state, body_hash, correlation_id FROM command_journal
+    SELECT command_id, studio_id, state, kind, schema_version, body_hash, correlation_id FROM command_journal
     WHERE command_id = ANY(%b::uuid[]) ORDER BY command_id FOR NO KEY UPDATE
 """
-LOCK_CUSTOMERS = "SELECT count(pg_advisory_xact_lock(key)) FROM unnest(%b::bigint[]) AS key"
+LOCK_KEYS = "SELECT count(pg_advisory_xact_lock(key)) FROM unnest(%b::bigint[]) AS key"
 CLOCK = "SELECT clock_timestamp()"
 STUDIOS = """
     SELECT s.id, s.timezone, s.currency::text, s.refund_policy, s.invoice_lifetime_seconds,
@@ -95,6 +102,10 @@ BY_ID = "id = ANY(%b::uuid[])"
 LOCKS: dict[str, str] = {
     "subscription_id": _lock(Subscription, BY_ID),
     "invoice_id": _lock(Invoice, BY_ID),
+    # A refund may be told by somebody who did not know the payment yet, nor its invoice.
+    "refunded_payment_id": _lock(
+        Invoice, "id IN (SELECT invoice_id FROM provider_payment WHERE id = ANY(%b::uuid[]))"
+    ),
     "attempt_id": _lock(Attempt, BY_ID),
     "payment_id": _lock(Payment, BY_ID),
     "refund_id": _lock(Refund, BY_ID),
@@ -110,15 +121,30 @@ LOCK_EARLY_REFUNDS = _lock(
 )
 
 
-def advisory_key(customer_id: UUID) -> int:
-    """The lock of a customer as a signed 64-bit number; two customers may share one, which only waits."""
-    return int.from_bytes(customer_id.bytes[8:], "big", signed=True)
+def advisory_key(identifier: UUID) -> int:
+    """The lock of a customer or a payment, signed 64 bits; two of them may share one, which only waits."""
+    return int.from_bytes(identifier.bytes[8:], "big", signed=True)
+
+
+def payment_named_by(command: Command) -> UUID | None:
+    """The received payment that a command is about, also when its sender did not know that one yet."""
+    if (
+        isinstance(command, RecordRefundOutcome)
+        and command.payment_id is None
+        and command.payment_transaction_id
+    ):
+        return received_payment_id(command.provider_account_id, command.payment_transaction_id)
+    named: UUID | None = getattr(command, "payment_id", None)
+    return named
+
+
+def _sorted_ids(found: Iterable[UUID | None]) -> list[UUID]:
+    return sorted({identifier for identifier in found if identifier is not None})
 
 
 def ids_of(commands: Iterable[Command], field_name: str) -> list[UUID]:
     """The sorted distinct ids that these commands carry under one field name."""
-    found = {getattr(command, field_name, None) for command in commands}
-    return sorted(identifier for identifier in found if identifier is not None)
+    return _sorted_ids(getattr(command, field_name, None) for command in commands)
 
 
 def lock_journal(connection: Connection, command_ids: Sequence[UUID]) -> dict[UUID, JournalRow]:
@@ -151,9 +177,11 @@ def _by_id(kind: Any, *cursors: psycopg.Cursor[Any] | None) -> dict[UUID, Any]:
 
 def lock_and_load(connection: Connection, commands: Sequence[Command]) -> Loaded:
     """Everything these commands name, locked in the house's order, as it stands now."""
-    invoice_ids = ids_of(commands, "invoice_id")
-    payment_ids = ids_of(commands, "payment_id")
-    subscription_ids = ids_of(commands, "subscription_id")
+    ids = {name: ids_of(commands, name) for name in LOCKS}
+    ids["payment_id"] = _sorted_ids(payment_named_by(command) for command in commands)
+    ids["refunded_payment_id"] = _sorted_ids(
+        payment_named_by(command) for command in commands if isinstance(command, RecordRefundOutcome)
+    )
     early = sorted(
         (command.provider_account_id, command.transaction_id)  # type: ignore[attr-defined]
         for command in commands
@@ -161,17 +189,19 @@ def lock_and_load(connection: Connection, commands: Sequence[Command]) -> Loaded
     )
     reader = _Reader(connection)
     with connection.pipeline():
-        keys = sorted({advisory_key(identifier) for identifier in ids_of(commands, "customer_id")})
-        reader.ask(LOCK_CUSTOMERS, keys)
-        rows = {name: reader.ask(statement, ids_of(commands, name)) for name, statement in LOCKS.items()}
-        live_attempts = reader.ask(LOCK_LIVE_ATTEMPTS, invoice_ids)
-        open_refunds = reader.ask(LOCK_REFUNDS_OF_PAYMENTS, payment_ids)
+        # A payment has a lock of its own, because its row is not there when it is first told of: by its
+        # callback and a look-up at once, or by its refund.
+        locked = [*ids_of(commands, "customer_id"), *ids["payment_id"]]
+        reader.ask(LOCK_KEYS, sorted({advisory_key(identifier) for identifier in locked}))
+        rows = {name: reader.ask(statement, ids[name]) for name, statement in LOCKS.items()}
+        live_attempts = reader.ask(LOCK_LIVE_ATTEMPTS, ids["invoice_id"])
+        open_refunds = reader.ask(LOCK_REFUNDS_OF_PAYMENTS, ids["payment_id"])
         early_refunds = reader.ask(
             LOCK_EARLY_REFUNDS, [account for account, _ in early], [transaction for _, transaction in early]
         )
         studios = reader.ask(STUDIOS, ids_of(commands, "studio_id"))
         prices = reader.ask(PRICES, ids_of(commands, "price_id"))
-        renewing = reader.ask(PRICES_OF_SUBSCRIPTIONS, subscription_ids)
+        renewing = reader.ask(PRICES_OF_SUBSCRIPTIONS, ids["subscription_id"])
         accounts = reader.ask(PROVIDER_ACCOUNTS, ids_of(commands, "provider_account_id"))
         customers = reader.ask(CUSTOMERS, ids_of(_billing_a_customer(commands), "customer_id"))
         clock = connection.cursor(binary=True).execute(CLOCK, prepare=True)
@@ -181,7 +211,7 @@ def lock_and_load(connection: Connection, commands: Sequence[Command]) -> Loaded
         now=clock_row[0],
         studios=_by_id(Studio, studios),
         subscriptions=_by_id(Subscription, rows["subscription_id"]),
-        invoices=_by_id(Invoice, rows["invoice_id"]),
+        invoices=_by_id(Invoice, rows["invoice_id"], rows["refunded_payment_id"]),
         attempts=_by_id(Attempt, rows["attempt_id"], live_attempts),
         payments=_by_id(Payment, rows["payment_id"]),
         refunds=_by_id(Refund, rows["refund_id"], open_refunds, early_refunds),

@@ -18,7 +18,7 @@ from bus.backoff import reconnect_delay_seconds
 from bus.port import BusAway, Publisher
 from bus.transports import Bus
 from kit.errors import Transient
-from state_updater.crash_points import crash_point
+from runtime.crash_points import crash_point
 from state_updater.tasks.sending import TaskSender
 from storage.journal import APPLIED_CHANNEL
 from storage.outgoing import (
@@ -31,7 +31,6 @@ from storage.outgoing import (
 )
 
 WAKE_SECONDS = 1.0
-REPUBLISH_EVERY_SECONDS = 5.0
 # While a queue is longer than this its commands are merely late, not lost: publishing them again would only
 # make it longer.
 LONG_QUEUE = 1_000
@@ -42,13 +41,26 @@ log = structlog.get_logger(__name__)
 
 
 class Relay:
-    """Publishes from rows. `connect` opens the connection that listens for applied groups."""
+    """Publishes from rows. `connect` opens the connection that listens for applied groups.
 
-    def __init__(self, engine: Engine, connect: Connect, bus: Bus, tasks: TaskSender) -> None:
+    A page that was claimed and never marked leaves again after `claim_seconds`.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        connect: Connect,
+        bus: Bus,
+        tasks: TaskSender,
+        claim_seconds: float,
+        republish_every_seconds: float,
+    ) -> None:
         self._engine = engine
         self._connect = connect
         self._bus = bus
         self._tasks = tasks
+        self._claim_seconds = claim_seconds
+        self._republish_every_seconds = republish_every_seconds
         self._events: Publisher = bus.event_publisher()
         self._commands: Publisher = bus.command_publisher()
         self._listener: psycopg.Connection[tuple[object, ...]] | None = None
@@ -75,14 +87,14 @@ class Relay:
         while not self.is_stopping and self.send_outbox() == PAGE_LIMIT:
             pass
         if monotonic() >= self._republish_due:
-            self._republish_due = monotonic() + REPUBLISH_EVERY_SECONDS
+            self._republish_due = monotonic() + self._republish_every_seconds
             self.republish_commands()
         self._wait_for_work()
 
     def send_outbox(self) -> int:
         """Claims, sends and marks one page; returns its size. Raises Transient, with the page given back."""
         with self._engine.begin() as connection:
-            page = claim_outbox(connection)
+            page = claim_outbox(connection, self._claim_seconds)
         if not page:
             return 0
         crash_point("relay_after_select")

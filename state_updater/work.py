@@ -19,7 +19,7 @@ from billing.ledger import ACCOUNTS, Posting, ledger_account_id
 from billing.payments import LIVE
 from bus.messages import EVENTS, Command
 from kit.canonical import canonical_json
-from kit.errors import InvariantViolated, NotFound
+from kit.errors import InvalidMessage, InvariantViolated, NotFound
 from kit.ids import new_id
 from kit.machine import NOWHERE
 from state_updater.loading import Loaded
@@ -52,7 +52,7 @@ SomeRow = TypeVar("SomeRow", Subscription, Invoice, Attempt, Payment, Refund, Pr
 
 @dataclass(slots=True)
 class Batch:
-    """Everything a group of commands writes, in the order in which it must be written."""
+    """Everything that some commands of a group write, in the order in which it must be written."""
 
     loaded: Loaded
     waves: Waves = field(default_factory=Waves)
@@ -63,6 +63,11 @@ class Batch:
     foreign_accounts: set[tuple[UUID, UUID, str, str]] = field(default_factory=set)
     # Rows that still need an invoice number: (studio, year) and the row whose number column waits.
     unnumbered: list[tuple[UUID, int, Values]] = field(default_factory=list)
+
+    @property
+    def must_wait_for_all(self) -> bool:
+        """Whether it locks what everyone locks last and in order: counters, and accounts made on the way."""
+        return bool(self.unnumbered or self.foreign_accounts)
 
 
 class Work:
@@ -127,6 +132,24 @@ class Work:
         found = self._own(self._loaded.provider_accounts, identifier)
         return found or self._missing("provider_account", identifier)
 
+    def invoice_of(self, payment: Payment) -> Invoice | None:
+        """What a payment has paid, whoever the command thinks the customer is; None if it pays nothing."""
+        if payment.invoice_id is None:
+            return None
+        return self._loaded.invoices.get(payment.invoice_id)
+
+    def subscription_of(self, invoice: Invoice) -> Subscription | None:
+        """What an invoice is for, None outside subscriptions. Raises InvalidMessage if it was not named.
+
+        Closing or paying the invoice without it would leave the subscription behind.
+        """
+        if invoice.subscription_id is None:
+            return None
+        found = self.find_subscription(invoice.subscription_id)
+        if found is None:
+            raise InvalidMessage("ids_disagree", invoice_id=str(invoice.id))
+        return found
+
     def require_customer(self) -> UUID:
         """The command's customer, who must be one of this studio's."""
         customer_id = self.command.customer_id
@@ -136,8 +159,7 @@ class Work:
 
     def live_attempts(self, invoice_id: UUID) -> list[Attempt]:
         """The attempts of an invoice that may still bring money: at most one, whatever the command."""
-        attempts = self._loaded.attempts.values()
-        return [each for each in attempts if each.invoice_id == invoice_id and each.state in LIVE]
+        return [each for each in self._loaded.attempts_of_invoice.get(invoice_id, ()) if each.state in LIVE]
 
     def withdrawable_refunds(self, payment_id: UUID) -> list[Refund]:
         """Refunds of a payment that have not gone out, oldest first."""
@@ -161,9 +183,10 @@ class Work:
 
     # -------------------------------------------------------------- changing
 
-    @property
-    def _group(self) -> UUID:
-        return self.command.customer_id or self.studio.id
+    def _group(self, row: Row) -> UUID:
+        """Whose order a write keeps; a refund told without its customer still follows the payment."""
+        customer_id: UUID | None = getattr(row, "customer_id", None)
+        return customer_id or self.command.customer_id or self.studio.id
 
     def create(self, row: Aggregate, trigger: str, **facts: object) -> None:
         """A new aggregate by its machine's first step. `row.state` and hashes are filled in here."""
@@ -199,7 +222,7 @@ class Work:
         values = [*values_of(invoice, OPEN_INVOICE), None, self.now]
         year = self.now.astimezone(ZoneInfo(self.studio.timezone)).year
         self._batch.unnumbered.append((self.studio.id, year, values))
-        self._batch.waves.add(OPEN_INVOICE, invoice.id, self._group, values)
+        self._batch.waves.add(OPEN_INVOICE, invoice.id, self._group(invoice), values)
         self.post(Posting.INVOICE_OPENED, invoice.id, invoice.total_minor, invoice.currency)
 
     def touch(self, row: Row, **changes: Any) -> None:
@@ -245,9 +268,9 @@ class Work:
         body = {key: str(value) for key, value in ids.items()} | {"studio_id": str(self.studio.id)}
         self._leave("task", name, 1, orjson.dumps(body).decode())
 
-    def tell(self, name: str, **facts: object) -> None:
+    def tell(self, name: str, customer_id: UUID | None, **facts: object) -> None:
         """An event for the bus."""
-        event = EVENTS[name](studio_id=self.studio.id, customer_id=self.command.customer_id, **facts)
+        event = EVENTS[name](studio_id=self.studio.id, customer_id=customer_id, **facts)
         self._leave("event", name, event.schema_version, event.model_dump_json())
 
     def _leave(self, channel: str, kind: str, schema_version: int, body: str) -> None:
@@ -270,10 +293,12 @@ class Work:
         if row.id in rows[type(row)]:
             raise InvariantViolated("created_twice", table=row.TABLE, id=str(row.id))
         rows[type(row)][row.id] = row
+        if isinstance(row, Attempt):
+            self._loaded.attempts_of_invoice.setdefault(row.invoice_id, []).append(row)
 
     def _write(self, kind: Kind, row: Row) -> None:
         self.has_changed = True
-        self._batch.waves.add(kind, row.id, self._group, values_of(row, kind))
+        self._batch.waves.add(kind, row.id, self._group(row), values_of(row, kind))
 
     def _chain(self, row: Aggregate, trigger: str, from_state: str, facts: Mapping[str, object]) -> None:
         self.has_changed = True
@@ -302,4 +327,4 @@ class Work:
         )  # fmt: skip
         notice = notice_of(row)
         if notice is not None:
-            self.tell(notice[0], **notice[1])
+            self.tell(notice[0], row.customer_id, **notice[1])

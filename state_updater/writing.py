@@ -21,6 +21,9 @@ Connection = psycopg.Connection[Any]
 
 Values = list[Any]
 
+# A statement on its way: its cursor, the row count it must have, its text.
+Sent = tuple[psycopg.Cursor[Any], int, str]
+
 # Postgres types whose arrays travel as text and are cast row by row.
 _CAST_FROM_TEXT = {"jsonb"}
 
@@ -110,8 +113,8 @@ class Waves:
         self._statements[index].rows.append(values)
         self._reached_by_group[group] = self._reached_by_row[row_id] = index
 
-    def send(self, connection: Connection) -> "list[tuple[psycopg.Cursor[Any], int, str]]":
-        """Queues every statement; returns cursors with the row count each must have."""
+    def send(self, connection: Connection) -> list[Sent]:
+        """Queues every statement."""
         return [
             (execute_rows(connection, each.kind.sql, each.rows), len(each.rows), each.kind.sql)
             for each in self._statements
@@ -126,7 +129,7 @@ def execute_rows(
     return connection.cursor(binary=True).execute(statement, columns, prepare=True)
 
 
-def check_counts(sent: "Iterable[tuple[psycopg.Cursor[Any], int, str]]") -> None:
+def check_counts(sent: Iterable[Sent]) -> None:
     """Every row that was meant to be written was written: a version that moved under us is our bug."""
     for cursor, expected, statement in sent:
         if cursor.rowcount != expected:

@@ -13,7 +13,6 @@ from sqlalchemy import Connection, text
 from bus.port import Envelope
 
 PAGE_LIMIT = 500
-CLAIM_SECONDS = 30.0
 
 # By a state column, never by a last id: sequences commit out of order.
 _CLAIM_OUTBOX = text("""
@@ -68,9 +67,9 @@ class Outgoing:
         )
 
 
-def claim_outbox(connection: Connection) -> list[Outgoing]:
-    """The oldest rows that wait, in their order, at most PAGE_LIMIT."""
-    rows = connection.execute(_CLAIM_OUTBOX, {"limit": PAGE_LIMIT, "claim_seconds": CLAIM_SECONDS}).all()
+def claim_outbox(connection: Connection, claim_seconds: float) -> list[Outgoing]:
+    """The oldest rows that wait, in their order, at most PAGE_LIMIT; due again after `claim_seconds`."""
+    rows = connection.execute(_CLAIM_OUTBOX, {"limit": PAGE_LIMIT, "claim_seconds": claim_seconds}).all()
     return [
         Outgoing(
             row.id,

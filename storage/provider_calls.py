@@ -118,6 +118,11 @@ def begin_call(
     return Call(row["id"], subject, kind, number)  # type: ignore[arg-type]
 
 
+def forget_due(connection: Connection, subject: Subject) -> None:
+    """Nothing more is to be asked about this subject; its rows would be due for ever."""
+    connection.execute(_FORGET_DUE[subject.column], {"subject": subject.id})
+
+
 def finish_call(
     connection: Connection,
     call_id: UUID,

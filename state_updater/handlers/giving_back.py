@@ -39,7 +39,8 @@ def refund_posting(payment: Payment) -> Posting:
 def apply_early_refunds(work: Work, payment: Payment, invoice: Invoice | None) -> None:
     """Refunds of this payment that were told before it: what waited as excess finds its place."""
     for refund in work.early_refunds(payment.provider_account_id, payment.transaction_id):
-        _place(work, refund, payment, invoice)
+        if refund.currency == payment.currency:
+            _place(work, refund, payment, invoice)
 
 
 def _place(work: Work, refund: Refund, payment: Payment, invoice: Invoice | None) -> None:

@@ -8,7 +8,7 @@ from uuid import UUID
 from billing.invoices import INVOICE
 from billing.ledger import Posting
 from billing.payments import IN_FLIGHT
-from bus.messages import ExpireInvoice, InvoiceLine, IssueInvoice, VoidInvoice
+from bus.messages import AMOUNT_LIMIT_MINOR, ExpireInvoice, InvoiceLine, IssueInvoice, VoidInvoice
 from kit.errors import Refused, TransitionRefused
 from state_updater.rows import Attempt, Invoice, Subscription
 from state_updater.work import Work
@@ -80,13 +80,16 @@ def close_unpaid(
 
 def handle_issue_invoice(command: IssueInvoice, work: Work) -> dict[str, Any]:
     customer_id = work.require_customer()
+    total_minor = sum(line.quantity * line.unit_amount_minor for line in command.lines)
+    if total_minor > AMOUNT_LIMIT_MINOR:
+        raise Refused("exceeds_amount_limit", limit_minor=AMOUNT_LIMIT_MINOR)
     invoice = draw_and_open(work, command.invoice_id, customer_id, command.lines)
     return {"invoice_id": str(invoice.id)}
 
 
 def handle_void_invoice(command: VoidInvoice, work: Work) -> dict[str, Any]:
     invoice = work.get_invoice(command.invoice_id)
-    close_unpaid(work, invoice, "void", work.find_subscription(command.subscription_id))
+    close_unpaid(work, invoice, "void", work.subscription_of(invoice))
     return {"invoice_id": str(invoice.id)}
 
 
@@ -95,5 +98,5 @@ def handle_expire_invoice(command: ExpireInvoice, work: Work) -> dict[str, Any]:
     # The database's clock decides, whoever's clock thought it was time.
     if work.now < invoice.expires_at:
         raise Refused("not_due", expires_at=invoice.expires_at.isoformat())
-    close_unpaid(work, invoice, "expire", work.find_subscription(command.subscription_id))
+    close_unpaid(work, invoice, "expire", work.subscription_of(invoice))
     return {"invoice_id": str(invoice.id)}

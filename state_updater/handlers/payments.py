@@ -110,6 +110,7 @@ def _record_money(command: RecordPaymentOutcome, work: Work) -> dict[str, Any]:
     if attempt is not None and (invoice is None or attempt.invoice_id != invoice.id):
         raise InvalidMessage("ids_disagree", attempt_id=str(attempt.id))
     reason = _unapplied_reason(command, attempt, invoice)
+    subscription = work.subscription_of(invoice) if invoice else None
     payment = Payment(
         id=command.payment_id,
         studio_id=work.studio.id,
@@ -129,7 +130,7 @@ def _record_money(command: RecordPaymentOutcome, work: Work) -> dict[str, Any]:
         work.step(attempt, "succeed")
     work.insert_payment(payment)
     if invoice is not None and reason is None:
-        _match(work, payment, invoice, work.find_subscription(invoice.subscription_id))
+        _match(work, payment, invoice, subscription)
     else:
         _leave_unapplied(work, payment, str(reason))
     apply_early_refunds(work, payment, invoice)
@@ -186,6 +187,7 @@ def _leave_unapplied(work: Work, payment: Payment, reason: str) -> None:
     work.post(Posting.PAYMENT_UNAPPLIED, payment.id, payment.amount_minor, payment.currency)
     work.tell(
         "payment.unapplied",
+        work.command.customer_id,
         payment_id=payment.id,
         amount_minor=payment.amount_minor,
         currency=payment.currency,

@@ -10,6 +10,7 @@ from billing.refunds import REFUND, RESERVING, TRIGGER_OF_OUTCOME
 from bus.messages import ApproveRefund, RecordRefundOutcome, RejectRefund, RequestRefund
 from kit.errors import InvalidMessage, NotFound, Refused, TransitionRefused
 from state_updater.handlers.giving_back import apply_refunded, refund_posting
+from state_updater.loading import payment_named_by
 from state_updater.rows import Payment, Refund
 from state_updater.work import Work
 
@@ -18,6 +19,9 @@ def handle_request_refund(command: RequestRefund, work: Work) -> dict[str, Any]:
     payment = work.get_payment(command.payment_id)
     invoice = work.find_invoice(command.invoice_id)
     if payment.invoice_id != (invoice.id if invoice else None):
+        raise NotFound(what="payment", id=str(payment.id))
+    if invoice is None and command.origin == "customer":
+        # Money that no invoice took belongs to nobody we know: only staff may give it back.
         raise NotFound(what="payment", id=str(payment.id))
     if command.amount_minor > payment.refundable_minor:
         raise Refused("exceeds_refundable", refundable_minor=payment.refundable_minor)
@@ -92,6 +96,9 @@ def handle_record_refund_outcome(command: RecordRefundOutcome, work: Work) -> di
     if payment is None:
         raise NotFound(what="payment", id=str(refund.provider_payment_id))
     was_reserving = refund.state in RESERVING
+    if command.outcome == "succeeded" and not was_reserving:
+        # Declined once, and given back all the same: its sum may have been promised to others since.
+        _withdraw_for(work, payment, refund.amount_minor)
     match command.outcome:
         case "succeeded":
             work.step(refund, trigger, provider_refund_id=command.provider_refund_id)
@@ -110,9 +117,7 @@ def _give_back(work: Work, refund: Refund, payment: Payment | None) -> None:
     """Counts and posts a refund that has happened."""
     fitting_minor = 0
     if payment is not None:
-        fitting_minor = apply_refunded(
-            work, payment, work.find_invoice(payment.invoice_id), refund.amount_minor
-        )
+        fitting_minor = apply_refunded(work, payment, work.invoice_of(payment), refund.amount_minor)
         work.post(refund_posting(payment), refund.id, fitting_minor, refund.currency)
     work.post(Posting.REFUND_EXCESS, refund.id, refund.amount_minor - fitting_minor, refund.currency)
 
@@ -121,14 +126,17 @@ def _record_cabinet_refund(command: RecordRefundOutcome, work: Work) -> dict[str
     """A refund made in the provider's cabinet: a fact. It takes the place of those that only waited."""
     if command.outcome != "succeeded":
         raise NotFound(what="refund", id=str(command.refund_id))
-    if not (command.provider_refund_id and command.amount_minor and command.currency):
+    if not (command.provider_refund_id and command.amount_minor):
         raise InvalidMessage("money_without_sum", command_id=str(work.command_id))
     account = work.get_provider_account(command.provider_account_id)
-    payment = work.find_payment(command.payment_id)
+    payment = work.find_payment(payment_named_by(command))
+    if payment is not None and command.currency not in (None, payment.currency):
+        payment = None  # not that money: what was given back stays in the books as unapplied
+    invoice = work.invoice_of(payment) if payment else None
     refund = Refund(
         id=command.refund_id,
         studio_id=work.studio.id,
-        customer_id=command.customer_id,
+        customer_id=invoice.customer_id if invoice else command.customer_id,
         invoice_id=payment.invoice_id if payment else None,
         provider_payment_id=payment.id if payment else None,
         provider_account_id=account.id,
@@ -136,7 +144,8 @@ def _record_cabinet_refund(command: RecordRefundOutcome, work: Work) -> dict[str
         version=1,
         head_hash=b"",
         amount_minor=command.amount_minor,
-        currency=command.currency,
+        # Not every provider says it: then it is the payment's, and before that is known the studio's.
+        currency=command.currency or (payment.currency if payment else work.studio.currency),
         origin="provider",
         reason="made at the provider",
         payment_transaction_id=command.payment_transaction_id,

@@ -13,6 +13,7 @@ from runtime.logging import configure
 from runtime.metrics import serve_metrics
 from runtime.settings import TaskSettings, load_settings
 from state_updater.tasks.app import QUEUE, make_app
+from state_updater.tasks.desk import desk
 
 THREADS = 4
 
@@ -28,6 +29,7 @@ def main() -> None:
     app = make_app(settings)
     if role == "worker":
         serve_metrics(settings.metrics_port)
+        desk()  # settings that cannot work end the worker now, not its first task
         app.worker_main(
             [
                 "worker",

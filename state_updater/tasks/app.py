@@ -9,7 +9,8 @@ from celery import Celery
 from runtime.settings import TaskSettings
 from state_updater.tasks.filesystem import ALIAS, transport_options
 
-SWEEP_EVERY_SECONDS = 2.0
+# A sweep that has waited for so many others is stale: the next one sees the same rows.
+STALE_SWEEPS = 10
 CONFIRM_TIMEOUT_SECONDS = 5
 QUEUE = "billbus"
 
@@ -46,9 +47,8 @@ def make_app(settings: TaskSettings) -> Celery:
         beat_schedule={
             "sweep": {
                 "task": "sweep",
-                "schedule": SWEEP_EVERY_SECONDS,
-                # A sweep that has waited longer than this is stale: the next one sees the same rows.
-                "options": {"expires": 10 * SWEEP_EVERY_SECONDS},
+                "schedule": settings.sweep_every_seconds,
+                "options": {"expires": STALE_SWEEPS * settings.sweep_every_seconds},
             }
         },
     )

@@ -13,10 +13,10 @@ from bus.messages import Command
 from bus.port import BusAway, Publisher
 from bus.transports import choose_bus
 from kit.ids import derived_id, sha256
-from providers.cloudpayments.client import LONGEST_CALL_SECONDS, CloudPaymentsClient
+from providers.cloudpayments.client import CloudPaymentsClient, longest_call_seconds
 from providers.port import PaymentProvider, ProviderAccount
+from runtime.crash_points import crash_point
 from runtime.settings import TaskSettings, load_settings
-from state_updater.crash_points import crash_point
 from storage.database import connect_as, create_role_engine
 from storage.journal import Accepted, accept
 from storage.provider_calls import Call, finish_call
@@ -24,9 +24,6 @@ from storage.sealing import unseal
 
 SERVICE = "worker"
 ROLE = "billbus_worker"
-# Longer than the longest call: a live row past this means that its worker is gone.
-LEASE_SECONDS = LONGEST_CALL_SECONDS + 15.0
-
 # Each provider's client, by the name in provider_account.provider.
 CLIENTS: dict[str, type[CloudPaymentsClient]] = {"cloudpayments": CloudPaymentsClient}
 
@@ -39,12 +36,13 @@ log = structlog.get_logger(__name__)
 
 
 class Desk:
-    """One per worker process, made on first use so that nothing is opened before a fork."""
+    """One per worker process: its threads share it. Ends the process if the settings do not fit together."""
 
     def __init__(self, settings: TaskSettings) -> None:
         database_url = settings.database_url.get_secret_value()
         if settings.sealing_key is None:
             raise SystemExit("billbus: SEALING_KEY must be set for the worker")
+        require_lease_outlasts_calls(settings)
         self._sealing_key = settings.sealing_key.get_secret_value()
         self.settings = settings
         self.engine: Engine = create_role_engine(database_url, ROLE, SERVICE)
@@ -67,7 +65,9 @@ class Desk:
                 widget_script_url=row.widget_script_url,
                 is_test=row.is_test,
             )
-            self._clients[provider_account_id] = CLIENTS[row.provider](account)
+            self._clients[provider_account_id] = CLIENTS[row.provider](
+                account, self.settings.provider_answer_timeout_seconds
+            )
         return self._clients[provider_account_id]
 
     def conclude(
@@ -123,6 +123,16 @@ class Desk:
             self._publisher.publish([accepted.envelope])
         except BusAway as away:
             log.warning("outcome not published yet", command_id=str(accepted.command_id), reason=str(away))
+
+
+def require_lease_outlasts_calls(settings: TaskSettings) -> None:
+    """A live row past its lease must mean that its worker is gone. Raises SystemExit with a sentence."""
+    longest = longest_call_seconds(settings.provider_answer_timeout_seconds)
+    if settings.lease_seconds <= longest:
+        raise SystemExit(
+            f"billbus: LEASE_SECONDS is {settings.lease_seconds:g} but a call may last {longest:g} s: with"
+            f" PROVIDER_ANSWER_TIMEOUT_SECONDS={settings.provider_answer_timeout_seconds:g} it must be longer"
+        )
 
 
 @cache

@@ -10,14 +10,15 @@ from uuid import UUID
 from celery import shared_task
 from sqlalchemy import text
 
+from billing.payments import received_payment_id
 from bus.messages import RecordPaymentOutcome
 from kit.canonical import canonical_json
-from kit.ids import derived_id, sha256
+from kit.ids import sha256
 from providers.port import NOT_FOUND, LookUp, Outcome, OutcomeKind, PaymentRequest
-from state_updater.crash_points import crash_point
-from state_updater.tasks.desk import LEASE_SECONDS, Desk, desk
+from runtime.crash_points import crash_point
+from state_updater.tasks.desk import Desk, desk
 from state_updater.tasks.schedule import look_up_delay_seconds
-from storage.provider_calls import Call, CallKind, History, Subject, begin_call, history_of
+from storage.provider_calls import Call, CallKind, History, Subject, begin_call, forget_due, history_of
 
 # CloudPayments keeps the answer of a request id for an hour; well inside it a repeat is the same request.
 REPEAT_WITHIN = timedelta(minutes=50)
@@ -84,7 +85,10 @@ def _begin(
     with at.engine.begin() as connection:
         attempt: AttemptRow = connection.execute(_ATTEMPT, {"id": subject.id}).one()  # type: ignore[assignment]
         history = history_of(connection, subject)
-        if attempt.state not in states or (kind == "create" and history.has_definite_answer):
+        if attempt.state not in states:
+            forget_due(connection, subject)
+            return None
+        if kind == "create" and history.has_definite_answer:
             return None
         crash_point("before_call_record")
         call = begin_call(
@@ -93,7 +97,7 @@ def _begin(
             kind,
             request_id=str(attempt.id),
             body_hash=_body_hash(_payment_request(attempt)),
-            lease_seconds=LEASE_SECONDS,
+            lease_seconds=at.settings.lease_seconds,
         )
     crash_point("after_call_record")
     return (attempt, history, call) if call is not None else None
@@ -109,6 +113,9 @@ def _create(at: Desk, subject: Subject, correlation_id: str) -> None:
         outcome: LookUp = Outcome(OutcomeKind.UNKNOWN, cause="request_id_forgotten")
     else:
         outcome = at.provider(attempt.provider_account_id).create_payment(_payment_request(attempt))
+        if outcome.kind is OutcomeKind.NOT_SENT and history.first_sent_at is not None:
+            # That this repeat did not go out says nothing of the request before it.
+            outcome = Outcome(OutcomeKind.UNKNOWN, cause=outcome.cause)
     _conclude(at, attempt, call, outcome, history, correlation_id)
 
 
@@ -147,7 +154,7 @@ def _conclude(
         outcome = Outcome(OutcomeKind.NOT_SENT, cause="not_found")
     else:
         outcome = None
-    delay = look_up_delay_seconds(call.number)
+    delay = look_up_delay_seconds(call.number, at.settings.look_up_delays_seconds)
     if outcome is None:
         at.conclude(call, "not_found", {}, delay, None, correlation_id)
         return
@@ -172,7 +179,7 @@ def _told(attempt: AttemptRow, call: Call, outcome: Outcome) -> RecordPaymentOut
     return RecordPaymentOutcome(
         studio_id=attempt.studio_id,
         customer_id=attempt.customer_id,
-        payment_id=derived_id("provider_payment", attempt.provider_account_id, transaction_id)
+        payment_id=received_payment_id(attempt.provider_account_id, str(transaction_id))
         if is_money
         else None,
         attempt_id=attempt.id,

@@ -14,11 +14,11 @@ from bus.messages import RecordRefundOutcome
 from kit.canonical import canonical_json
 from kit.ids import sha256
 from providers.port import NOT_FOUND, LookUp, Outcome, OutcomeKind, RefundRequest
-from state_updater.crash_points import crash_point
-from state_updater.tasks.desk import LEASE_SECONDS, Desk, desk
+from runtime.crash_points import crash_point
+from state_updater.tasks.desk import Desk, desk
 from state_updater.tasks.payments import REPEAT_WITHIN
 from state_updater.tasks.schedule import look_up_delay_seconds
-from storage.provider_calls import Call, CallKind, History, Subject, begin_call, history_of
+from storage.provider_calls import Call, CallKind, History, Subject, begin_call, forget_due, history_of
 
 _REFUND = text("""
     SELECT r.id, r.studio_id, r.customer_id, r.invoice_id, r.provider_payment_id, r.provider_account_id,
@@ -71,7 +71,10 @@ def _begin(at: Desk, subject: Subject, kind: CallKind) -> tuple[RefundRow, Histo
     with at.engine.begin() as connection:
         refund: RefundRow = connection.execute(_REFUND, {"id": subject.id}).one()  # type: ignore[assignment]
         history = history_of(connection, subject)
-        if refund.state not in {"sent", "unknown"} or (kind == "refund" and history.has_definite_answer):
+        if refund.state not in {"sent", "unknown"}:
+            forget_due(connection, subject)
+            return None
+        if kind == "refund" and history.has_definite_answer:
             return None
         crash_point("before_call_record")
         call = begin_call(
@@ -80,7 +83,7 @@ def _begin(at: Desk, subject: Subject, kind: CallKind) -> tuple[RefundRow, Histo
             kind,
             request_id=str(refund.id),
             body_hash=sha256(canonical_json(_refund_request(refund))),
-            lease_seconds=LEASE_SECONDS,
+            lease_seconds=at.settings.lease_seconds,
         )
     crash_point("after_call_record")
     return (refund, history, call) if call is not None else None
@@ -118,7 +121,7 @@ def _look_up(at: Desk, subject: Subject, correlation_id: str) -> None:
 
 
 def _conclude(at: Desk, refund: RefundRow, call: Call, found: LookUp, correlation_id: str) -> None:
-    delay = look_up_delay_seconds(call.number)
+    delay = look_up_delay_seconds(call.number, at.settings.look_up_delays_seconds)
     if found is NOT_FOUND:
         at.conclude(call, "not_found", {}, delay, None, correlation_id)
         return

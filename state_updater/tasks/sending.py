@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Protocol
 
-from kombu.exceptions import OperationalError
+from kombu.exceptions import ChannelError, OperationalError
 
 from kit.errors import Transient
 from runtime.settings import TaskSettings
@@ -24,5 +24,5 @@ class CelerySender:
     def send(self, name: str, arguments: Mapping[str, str]) -> None:
         try:
             self._app.send_task(name, kwargs=dict(arguments), queue=QUEUE, retry=False)
-        except OperationalError as error:
+        except (OperationalError, ChannelError, OSError) as error:
             raise Transient("task_broker_away", task=name) from error

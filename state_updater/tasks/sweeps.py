@@ -24,12 +24,6 @@ from storage.provider_calls import (
     silent_pages,
 )
 
-# A task that has recorded nothing this long after it was wanted is taken for lost.
-LOST_SECONDS = 15.0
-# A page that was offered this long ago and about which nothing was heard is asked about.
-SILENT_SECONDS = 60.0
-# How long a due look-up that was handed to a task is not handed out again.
-CLAIM_SECONDS = 60.0
 # A refused expiry (money in flight) is accepted again in the next of these windows.
 EXPIRY_WINDOW_SECONDS = 300
 
@@ -42,9 +36,13 @@ def sweep() -> None:
     at = desk()
     correlation_id = str(new_id())
     _close_leases(at, correlation_id)
+    lost_after = at.settings.lost_after_seconds
     with at.engine.begin() as connection:
-        starts, refunds = lost_starts(connection, LOST_SECONDS), lost_refunds(connection, LOST_SECONDS)
-        due = [*silent_pages(connection, SILENT_SECONDS), *claim_due(connection, CLAIM_SECONDS)]
+        starts, refunds = lost_starts(connection, lost_after), lost_refunds(connection, lost_after)
+        due = [
+            *silent_pages(connection, at.settings.silent_after_seconds),
+            *claim_due(connection, at.settings.look_up_claim_seconds),
+        ]
     for subject in starts:
         _send("start_payment", subject, correlation_id)
     for subject in refunds:
