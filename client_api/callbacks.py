@@ -35,6 +35,7 @@ from providers.port import (
     ProviderAccount,
     UnreadableCallback,
 )
+from runtime.crash_points import crash_point
 from runtime.logging import bind
 from runtime.metrics import CALLBACK_SIGNATURE_FAILURES, CALLBACKS
 from storage.database import tenant
@@ -149,6 +150,8 @@ class _Heard:
             inbox_id = new_id()
             is_new = self._store_row(connection, inbox_id, set_aside)
             envelope = self._accept(connection, inbox_id) if is_new and set_aside is None else None
+            crash_point("before_callback_commit")
+        crash_point("after_callback_commit")
         result = (set_aside or "stored") if is_new else "repeated"
         CALLBACKS.labels(self._callback.kind.value, result).inc()
         log.info("callback heard", type=self._callback.kind.value, result=result)

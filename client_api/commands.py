@@ -28,6 +28,7 @@ from client_api.waiting import WAIT_LIMIT_SECONDS, AppliedWaiter
 from kit.canonical import canonical_json
 from kit.errors import Refused
 from kit.ids import derived_id, new_id, sha256
+from runtime.crash_points import crash_point
 from storage.database import tenant
 from storage.journal import accept
 
@@ -132,6 +133,8 @@ def submit(caller: Caller, sent: CommandRequest, want: Callable[[Connection], Wa
     with caller.transaction() as connection:
         if not _is_repeat(connection, command_id, sent.request_hash):
             envelope = _accept(connection, caller, sent, command_id, want(connection))
+            crash_point("before_journal_commit")
+    crash_point("after_journal_commit")
     caller.services.outlet.publish(envelope)
     return command_id
 

@@ -20,6 +20,7 @@ from bus.port import BusAway, Envelope, Publisher
 from client_api.problems import Problem, unauthenticated
 from client_api.tokens import AccessToken, read_access_token
 from kit.clock import Clock
+from runtime.crash_points import crash_point
 from runtime.metrics import COMMANDS_ACCEPTED
 from runtime.settings import ApiSettings
 from storage.database import tenant
@@ -76,12 +77,14 @@ class Outlet:
         COMMANDS_ACCEPTED.labels(envelope.kind).inc()
         if self.is_away:
             return
+        crash_point("before_publish")
         try:
             self._publisher.publish([envelope])
         except BusAway:
             with self._lock:
                 self._paused_until = monotonic() + BUS_PAUSE_SECONDS
             log.warning("the bus is away; the relay will send", **{"command.id": str(envelope.message_id)})
+        crash_point("after_confirm")
 
     def close(self) -> None:
         self._publisher.close()

@@ -18,6 +18,7 @@ from pika.frame import Method
 from bus.port import BusAway, Envelope
 from bus.rabbit.link import Link
 from bus.rabbit.wire import write_properties
+from runtime.crash_points import crash_point
 
 PUBLISH_DEADLINE_SECONDS = 2.0
 # Messages sent and not yet confirmed, over all threads; a broker that stops confirming fills it.
@@ -118,6 +119,7 @@ class RabbitPublisher:
                 )
 
     def _confirmed(self, frame: Method[spec.Basic.Ack | spec.Basic.Nack]) -> None:
+        crash_point("before_confirm")
         answer = frame.method
         refused = isinstance(answer, spec.Basic.Nack)
         for tag in self._tags_up_to(answer.delivery_tag) if answer.multiple else [answer.delivery_tag]:

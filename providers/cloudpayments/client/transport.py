@@ -20,14 +20,17 @@ from providers.port import OutcomeKind
 
 CONNECT_TIMEOUT_SECONDS: Final = 3.0
 ANSWER_TIMEOUT_SECONDS: Final = 30.0
-# Connect, wait for the headers, read the body, and the last read of it that began just before the deadline.
-LONGEST_CALL_SECONDS: Final = CONNECT_TIMEOUT_SECONDS + 3 * ANSWER_TIMEOUT_SECONDS
 ANSWER_LIMIT_BYTES: Final = 4 * 1024 * 1024
 TEST_CALLS_IN_FLIGHT: Final = 5
 LIVE_CALLS_IN_FLIGHT: Final = 30
 _CHUNK_BYTES: Final = 64 * 1024
 # Basic authorization is checked before anything is done, so these two mean a definite no.
 _REFUSED_STATUSES: Final = frozenset({401, 403})
+
+
+def longest_call_seconds(answer_timeout_seconds: float) -> float:
+    """Connect, wait for the headers, read the body, and the last read that began just before the deadline."""
+    return min(CONNECT_TIMEOUT_SECONDS, answer_timeout_seconds) + 3 * answer_timeout_seconds
 
 
 class CallFailed(Exception):
