@@ -64,7 +64,7 @@ class CreateSubscription(Command):
 
 
 class CancelSubscription(Command):
-    """End a subscription at once. `invoice_id` is its open invoice, voided with it, if there is one."""
+    """End a subscription at once. `invoice_id` is its first invoice while that is open: voided with it."""
 
     customer_id: UUID
     subscription_id: UUID

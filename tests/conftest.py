@@ -16,6 +16,13 @@ from tests.servers import (
 )
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Here because pytest reads options before it looks into the tiers' folders."""
+    group = parser.getgroup("billbus")
+    group.addoption("--crash-rounds", type=int, default=1, help="Play all crash points so many times.")
+    group.addoption("--crash-seed", type=int, default=None, help="The seed that orders them, as printed.")
+
+
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[PostgresServer]:
     """A durable private server. Tests that kill a server start one of their own."""

@@ -72,8 +72,8 @@ def handle_record_payment_outcome(command: RecordPaymentOutcome, work: Work) -> 
     attempt = work.find_attempt(command.attempt_id)
     if attempt is None:
         raise NotFound(what="payment_attempt", id=str(command.attempt_id))
-    if command.outcome == "declined" and attempt.state == "requires_action":
-        # The page is still open and the customer may try again: count it, keep the attempt.
+    if command.outcome == "declined" and _page_is_open(command, attempt):
+        # The customer may try again: count it, keep the attempt.
         work.touch(
             attempt,
             declines=attempt.declines + 1,
@@ -86,6 +86,13 @@ def handle_record_payment_outcome(command: RecordPaymentOutcome, work: Work) -> 
         return {"attempt_id": str(attempt.id), "unchanged": True}
     work.step(attempt, trigger, **_told(command))
     return {"attempt_id": str(attempt.id), "state": attempt.state}
+
+
+def _page_is_open(command: RecordPaymentOutcome, attempt: Attempt) -> bool:
+    """A declined transaction is one try on a page, which may be told of before the page itself is."""
+    return attempt.state == "requires_action" or (
+        attempt.state == "sent" and command.transaction_id is not None
+    )
 
 
 def _told(command: RecordPaymentOutcome) -> dict[str, Any]:

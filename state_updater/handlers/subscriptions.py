@@ -5,7 +5,7 @@ from typing import Any
 import orjson
 
 from bus.messages import CancelSubscription, CreateSubscription, InvoiceLine
-from kit.errors import Refused, TransitionRefused
+from kit.errors import InvalidMessage, Refused, TransitionRefused
 from state_updater.handlers.invoices import close_unpaid, draw_and_open
 from state_updater.rows import Subscription
 from state_updater.work import Work
@@ -49,9 +49,12 @@ def handle_cancel_subscription(command: CancelSubscription, work: Work) -> dict[
     subscription = work.get_subscription(command.subscription_id)
     if subscription.state == "canceled":
         raise TransitionRefused(machine="subscription", state=subscription.state, trigger="cancel")
-    invoice = work.find_invoice(command.invoice_id)
-    if invoice is not None and invoice.state == "open" and invoice.subscription_id == subscription.id:
+    if subscription.state == "incomplete":
+        invoice = work.find_invoice(command.invoice_id)
+        if invoice is None or invoice.subscription_id != subscription.id:
+            # Left open, it could be paid for nothing.
+            raise InvalidMessage("ids_disagree", subscription_id=str(subscription.id))
         close_unpaid(work, invoice, "void", subscription)
-    if subscription.state != "canceled":
+    else:
         work.step(subscription, "cancel", canceled_at=work.now)
     return {"subscription_id": str(subscription.id)}

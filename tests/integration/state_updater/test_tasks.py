@@ -1,0 +1,459 @@
+"""The worker's tasks against the real twin: recorded before any byte leaves, once at the provider, unknown
+until there is evidence. Task functions run in this process; what they want sent lies in a Celery folder.
+"""
+
+import base64
+import secrets
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import orjson
+import pytest
+
+from bus.messages import RecordPaymentOutcome, decode_command
+from kit.ids import new_id, sha256
+from runtime.settings import TaskSettings, load_settings
+from state_updater.apply import Received
+from state_updater.tasks import desk as desk_module
+from state_updater.tasks.app import make_app
+from state_updater.tasks.payments import look_up_payment, start_payment
+from state_updater.tasks.refunds import look_up_refund, send_refund
+from state_updater.tasks.sweeps import sweep
+from storage.provider_calls import Subject, begin_call
+from tests.contract.providers.terminals import Twin, until
+from tests.integration.state_updater.shops import PRICE_MINOR, SEALING_KEY, Shop
+
+CREATE, REFUND = "orders/create", "payments/refund"
+
+
+@pytest.fixture(scope="module")
+def shared_twin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Twin]:
+    twin = Twin(tmp_path_factory.mktemp("twin"))
+    twin.start()
+    yield twin
+    twin.stop()
+
+
+class Terminal:
+    """A shop with a site at the twin, and the worker's hands."""
+
+    def __init__(self, shop: Shop, twin: Twin, folder: Path) -> None:
+        self.shop, self.twin, self.folder = shop, twin, folder
+        self.public_id = f"pk_{secrets.token_hex(8)}"
+        site = {"secret": "s3cret", "is_test": True, "format": "form", "callbacks": {}}
+        twin.send("PUT", f"/_twin/sites/{self.public_id}", json=site).raise_for_status()
+        shop.set_up(api_url=twin.url, public_id=self.public_id, secret="s3cret")
+
+    def ids(self, **named: UUID) -> dict[str, str]:
+        ids = {name: str(value) for name, value in named.items()}
+        return ids | {"studio_id": str(self.shop.studio_id), "correlation_id": "test"}
+
+    def start(self, attempt_id: UUID) -> None:
+        start_payment(**self.ids(attempt_id=attempt_id))
+
+    def look_up(self, attempt_id: UUID) -> None:
+        look_up_payment(**self.ids(attempt_id=attempt_id))
+
+    def send_refund(self, refund_id: UUID) -> None:
+        send_refund(**self.ids(refund_id=refund_id))
+
+    def look_up_refund(self, refund_id: UUID) -> None:
+        look_up_refund(**self.ids(refund_id=refund_id))
+
+    def apply_waiting(self) -> list[str]:
+        """Applies what this studio has in the journal; the kinds and outcomes that were told."""
+        rows = self.shop.rows(
+            "SELECT command_id, kind, body FROM command_journal"
+            " WHERE studio_id = :studio AND state = 'accepted' ORDER BY sequence"
+        )
+        group = [
+            Received(command_id, sha256(bytes(body)), decode_command(kind, 1, bytes(body)))
+            for command_id, kind, body in rows
+        ]
+        assert all(answer.state in ("applied", "refused") for answer in self.shop.apply(group))
+        return [getattr(each.command, "outcome", type(each.command).__name__) for each in group]
+
+    def calls(self) -> list[tuple[str, str | None]]:
+        """(kind, outcome) of every call on record, oldest first."""
+        found = self.shop.rows(
+            "SELECT kind, outcome FROM provider_call WHERE studio_id = :studio"
+            " ORDER BY started_at, call_number"
+        )
+        return [(kind, outcome) for kind, outcome in found]
+
+    def requests(self, endpoint: str) -> int:
+        """How often the twin was asked this for our site, answered or not."""
+        books = self.twin.send("GET", "/_twin/ledger").json()
+        return sum(
+            1
+            for each in books["requests"]
+            if each["endpoint"] == endpoint and each["public_id"] == self.public_id
+        )
+
+    def books(self, name: str) -> list[dict[str, Any]]:
+        return self.twin.ledger(self.public_id)[name]
+
+    def sent_tasks(self) -> list[tuple[str, str]]:
+        """(task, id) of what was put on the Celery broker for this studio; taken away by looking."""
+        found = []
+        for path in sorted((self.folder / "queue").glob("*.msg")):
+            message = orjson.loads(path.read_bytes())
+            _, arguments, _ = orjson.loads(base64.b64decode(message["body"]))
+            path.unlink()
+            if arguments["studio_id"] == str(self.shop.studio_id):
+                subject = arguments.get("attempt_id") or arguments.get("refund_id")
+                found.append((message["headers"]["task"], subject))
+                assert set(arguments) <= {"attempt_id", "refund_id", "studio_id", "correlation_id"}
+        return found
+
+    def age_calls(self, minutes: int) -> None:
+        """All calls so far were that much earlier."""
+        self.shop.rows(
+            "UPDATE provider_call SET started_at = started_at - make_interval(mins => :minutes),"
+            " lease_until = lease_until - make_interval(mins => :minutes),"
+            " next_at = next_at - make_interval(mins => :minutes) WHERE studio_id = :studio",
+            minutes=minutes,
+        )
+
+    def offer_link(self) -> tuple[UUID, UUID, UUID]:
+        return self.shop.offer("link")
+
+    def pay_link(self) -> RecordPaymentOutcome:
+        """A link that was asked for, opened and paid, as its look-up tells."""
+        _, _, attempt_id = self.offer_link()
+        self.start(attempt_id)
+        self.apply_waiting()
+        url = self.shop.one("SELECT redirect_url FROM payment_attempt WHERE id = :id", id=attempt_id)
+        self.twin.send("POST", url.removeprefix(self.twin.url) + "/pay")
+        self.look_up(attempt_id)
+        body = self.shop.one(
+            "SELECT body FROM command_journal WHERE studio_id = :studio AND state = 'accepted'"
+        )
+        assert self.apply_waiting() == ["succeeded"]
+        told = decode_command("RecordPaymentOutcome", 1, bytes(body))
+        assert isinstance(told, RecordPaymentOutcome)
+        return told
+
+    def approved_refund(self, amount_minor: int = 50_000) -> UUID:
+        paid = self.pay_link()
+        refund_id = new_id()
+        assert (
+            self.shop.tell(
+                self.shop.request(refund_id, paid, amount_minor), self.shop.approve(refund_id, paid)
+            )
+            == ["applied"] * 2
+        )
+        return refund_id
+
+
+@pytest.fixture
+def terminal(
+    house: str, shared_twin: Twin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Terminal]:
+    monkeypatch.setenv("DATABASE_URL", house)
+    monkeypatch.setenv("SEALING_KEY", SEALING_KEY)
+    monkeypatch.setenv("CELERY_FOLDER", str(tmp_path))
+    desk_module.desk.cache_clear()
+    make_app(load_settings(TaskSettings)).set_default()
+    shared_twin.script()
+    shop = Shop(house)
+    yield Terminal(shop, shared_twin, tmp_path)
+    desk = desk_module.desk()
+    desk.engine.dispose()
+    desk._publisher.close()
+    for client in desk._clients.values():
+        client.close()
+    desk_module.desk.cache_clear()
+    shared_twin.script()
+    shop.close()
+
+
+def test_a_page_is_asked_for_and_offered(terminal: Terminal) -> None:
+    _, _, attempt_id = terminal.offer_link()
+    terminal.start(attempt_id)
+    assert terminal.calls() == [("create", "requires_action")]
+    assert terminal.apply_waiting() == ["requires_action"]
+    ((state, url),) = terminal.shop.rows(
+        "SELECT state, redirect_url FROM payment_attempt WHERE id = :id", id=attempt_id
+    )
+    assert state == "requires_action"
+    assert url.startswith(terminal.twin.url)
+
+
+def test_the_call_is_on_record_before_any_byte_leaves(terminal: Terminal) -> None:
+    """While the provider is still answering, everybody can read that it was asked."""
+    _, _, attempt_id = terminal.offer_link()
+    terminal.twin.script({"point": CREATE, "kind": "slow", "milliseconds": 1500})
+    calling = threading.Thread(target=terminal.start, args=[attempt_id])
+    calling.start()
+    try:
+        until(lambda: terminal.books("orders"), "the provider's page")
+        assert terminal.calls() == [("create", None)], "the provider was asked without a record"
+    finally:
+        calling.join()
+
+
+def test_a_task_that_runs_twice_asks_once(terminal: Terminal) -> None:
+    _, _, attempt_id = terminal.offer_link()
+    for _ in range(3):
+        terminal.start(attempt_id)
+    assert terminal.requests(CREATE) == 1
+    terminal.apply_waiting()
+    terminal.start(attempt_id)
+    assert terminal.requests(CREATE) == 1
+
+
+def test_a_call_that_is_out_keeps_a_second_task_from_calling(terminal: Terminal) -> None:
+    _, _, attempt_id = terminal.offer_link()
+    terminal.shop.call("create", Subject("attempt_id", attempt_id, terminal.shop.studio_id), outcome=None)
+    terminal.start(attempt_id)
+    terminal.look_up(attempt_id)
+    assert terminal.calls() == [("create", None)]
+    assert terminal.requests(CREATE) == 0
+    terminal.age_calls(10)
+    sweep()
+    terminal.apply_waiting()
+
+
+@pytest.mark.parametrize(
+    "fault", ["cut_after_effect", "error_500_after_effect", "error_500_before_effect", "not_json"]
+)
+def test_a_lost_answer_is_unknown_and_looking_up_resolves_it_with_the_same_request(
+    terminal: Terminal, fault: str
+) -> None:
+    _, _, attempt_id = terminal.offer_link()
+    terminal.twin.script({"point": CREATE, "kind": fault})
+    terminal.start(attempt_id)
+    assert terminal.apply_waiting() == ["unknown"]
+    assert terminal.shop.state("payment_attempt", attempt_id) == "unknown"
+    terminal.look_up(attempt_id)
+    assert terminal.calls() == [
+        ("create", "unknown"),
+        ("look_up", "not_found"),
+        ("create", "requires_action"),
+    ]
+    assert terminal.apply_waiting() == ["requires_action"]
+    assert len(terminal.books("orders")) == 1
+
+
+def test_nothing_went_out_is_said_only_of_a_request_that_was_the_first(terminal: Terminal) -> None:
+    """A repeat that finds the provider's door shut proves nothing about the request before it."""
+    _, _, attempt_id = terminal.offer_link()
+    terminal.twin.script({"point": CREATE, "kind": "cut_after_effect"})
+    terminal.start(attempt_id)
+    terminal.apply_waiting()
+    _shut_door(terminal)
+    terminal.start(attempt_id)
+    assert terminal.calls()[-1] == ("create", "unknown")
+    terminal.apply_waiting()
+    assert terminal.shop.state("payment_attempt", attempt_id) == "unknown"
+
+
+def _shut_door(terminal: Terminal) -> None:
+    terminal.shop.rows("UPDATE provider_account SET api_url = 'http://127.0.0.1:9' WHERE studio_id = :studio")
+    for client in desk_module.desk()._clients.values():
+        client.close()
+    desk_module.desk()._clients.clear()
+
+
+def test_what_never_left_is_not_sent(terminal: Terminal) -> None:
+    subscription_id, invoice_id, attempt_id = terminal.offer_link()
+    _shut_door(terminal)
+    terminal.start(attempt_id)
+    assert terminal.apply_waiting() == ["not_sent"]
+    assert terminal.shop.state("payment_attempt", attempt_id) == "not_sent"
+    assert terminal.shop.tell(terminal.shop.start(new_id(), invoice_id)) == ["applied"]
+    assert subscription_id is not None
+
+
+def test_a_forgotten_request_is_never_repeated(terminal: Terminal) -> None:
+    _, _, attempt_id = terminal.offer_link()
+    terminal.twin.script({"point": CREATE, "kind": "cut_after_effect"})
+    terminal.start(attempt_id)
+    terminal.apply_waiting()
+    terminal.age_calls(55)
+    terminal.start(attempt_id)
+    terminal.look_up(attempt_id)
+    assert terminal.calls() == [("create", "unknown"), ("create", "unknown"), ("look_up", "not_found")]
+    cause = terminal.shop.one(
+        "SELECT answer ->> 'cause' FROM provider_call WHERE studio_id = :studio AND call_number = 2"
+    )
+    assert cause == "request_id_forgotten"
+    assert terminal.requests(CREATE) == 1
+    terminal.apply_waiting()
+    assert terminal.shop.state("payment_attempt", attempt_id) == "unknown"
+
+
+def test_absence_proves_something_only_late_and_said_often(terminal: Terminal) -> None:
+    _, _, attempt_id = terminal.offer_link()
+    terminal.twin.script({"point": CREATE, "kind": "cut_after_effect"})
+    terminal.start(attempt_id)
+    terminal.apply_waiting()
+    terminal.age_calls(60)
+    for seen in ("unknown", "unknown", "not_sent"):
+        terminal.look_up(attempt_id)
+        terminal.apply_waiting()
+        assert terminal.shop.state("payment_attempt", attempt_id) == seen
+
+
+def test_a_lost_task_is_sent_again(terminal: Terminal) -> None:
+    _, _, attempt_id = terminal.offer_link()
+    sweep()
+    assert terminal.sent_tasks() == []
+    terminal.shop.rows(
+        "UPDATE payment_attempt SET updated_at = updated_at - interval '1 minute' WHERE id = :id",
+        id=attempt_id,
+    )
+    sweep()
+    assert terminal.sent_tasks() == [("start_payment", str(attempt_id))]
+
+
+def test_a_worker_that_never_came_back_leaves_unknown_and_a_look_up(terminal: Terminal) -> None:
+    _, _, attempt_id = terminal.offer_link()
+    terminal.shop.call("create", Subject("attempt_id", attempt_id, terminal.shop.studio_id), outcome=None)
+    sweep()
+    assert terminal.calls() == [("create", None)]
+    terminal.age_calls(10)
+    sweep()
+    assert terminal.calls() == [("create", "unknown")]
+    assert terminal.apply_waiting() == ["unknown"]
+    tasks = terminal.sent_tasks()
+    sweep()
+    assert [*tasks, *terminal.sent_tasks()] == [("look_up_payment", str(attempt_id))]
+
+
+def test_a_late_answer_replaces_the_unknown_of_its_lease(terminal: Terminal) -> None:
+    _, _, attempt_id = terminal.offer_link()
+    terminal.twin.script({"point": CREATE, "kind": "slow", "milliseconds": 1200})
+    calling = threading.Thread(target=terminal.start, args=[attempt_id])
+    calling.start()
+    until(lambda: terminal.calls() == [("create", None)], "the record")
+    terminal.age_calls(10)
+    sweep()
+    assert terminal.apply_waiting() == ["unknown"]
+    calling.join()
+    assert terminal.calls() == [("create", "requires_action")]
+    assert terminal.apply_waiting() == ["requires_action"]
+    assert terminal.shop.state("payment_attempt", attempt_id) == "requires_action"
+
+
+def test_a_silent_page_is_asked_about_and_its_money_found(terminal: Terminal) -> None:
+    told = terminal.pay_link()
+    assert told.amount_minor == PRICE_MINOR
+    assert terminal.shop.state("invoice", UUID(str(told.invoice_id))) == "paid"
+
+
+def test_what_has_come_to_rest_is_not_asked_about_for_ever(terminal: Terminal) -> None:
+    """The callback came between two look-ups: the due time of the next one must go."""
+    subscription_id, invoice_id, attempt_id = terminal.offer_link()
+    terminal.start(attempt_id)
+    terminal.apply_waiting()
+    terminal.shop.tell(terminal.shop.paid(attempt_id, invoice_id, subscription_id))
+    for _ in range(2):
+        terminal.shop.rows(
+            "UPDATE provider_call SET next_at = clock_timestamp()"
+            " WHERE studio_id = :studio AND next_at IS NOT NULL"
+        )
+        sweep()
+        for _, subject in terminal.sent_tasks():
+            terminal.look_up(UUID(subject))
+    assert (
+        terminal.shop.rows("SELECT FROM provider_call WHERE studio_id = :studio AND next_at IS NOT NULL")
+        == []
+    )
+    sweep()
+    assert terminal.sent_tasks() == []
+
+
+def test_an_invoice_whose_time_is_over_gets_one_expiry_per_window(terminal: Terminal) -> None:
+    subscription_id, invoice_id, _ = terminal.shop.offer("widget")
+    terminal.shop.rows("UPDATE invoice SET expires_at = clock_timestamp() WHERE id = :id", id=invoice_id)
+    sweep()
+    sweep()
+    assert terminal.apply_waiting() in (["ExpireInvoice"], ["ExpireInvoice"] * 2)  # a window may end between
+    assert terminal.shop.state("invoice", invoice_id) == "expired"
+    assert terminal.shop.state("subscription", subscription_id) == "canceled"
+    sweep()
+    assert terminal.apply_waiting() == []
+
+
+def test_a_refund_is_sent_once_and_counted(terminal: Terminal) -> None:
+    refund_id = terminal.approved_refund()
+    for _ in range(3):
+        terminal.send_refund(refund_id)
+    assert terminal.requests(REFUND) == 1
+    assert terminal.apply_waiting() == ["succeeded"]
+    terminal.send_refund(refund_id)
+    assert [each["amount_minor"] for each in terminal.books("refunds")] == [50_000]
+    assert terminal.shop.state("refund", refund_id) == "succeeded"
+
+
+@pytest.mark.parametrize(
+    ("fault", "then"), [("cut_after_effect", "succeeded"), ("error_500_after_effect", "succeeded")]
+)
+def test_a_refund_whose_answer_was_lost_is_found_and_not_sent_again(
+    terminal: Terminal, fault: str, then: str
+) -> None:
+    refund_id = terminal.approved_refund()
+    terminal.twin.script({"point": REFUND, "kind": fault})
+    terminal.send_refund(refund_id)
+    assert terminal.apply_waiting() == ["unknown"]
+    terminal.look_up_refund(refund_id)
+    assert terminal.apply_waiting() == [then]
+    assert terminal.requests(REFUND) == 1
+    assert len(terminal.books("refunds")) == 1
+
+
+def test_a_refund_that_never_had_an_effect_is_sent_again_while_it_is_the_same_request(
+    terminal: Terminal,
+) -> None:
+    refund_id = terminal.approved_refund()
+    terminal.twin.script({"point": REFUND, "kind": "error_500_before_effect"})
+    terminal.send_refund(refund_id)
+    terminal.apply_waiting()
+    terminal.look_up_refund(refund_id)
+    assert terminal.apply_waiting() == ["succeeded"]
+    assert len(terminal.books("refunds")) == 1
+
+
+def test_a_refund_that_the_provider_has_forgotten_is_never_sent_again(terminal: Terminal) -> None:
+    refund_id = terminal.approved_refund()
+    terminal.twin.script({"point": REFUND, "kind": "error_500_before_effect"})
+    terminal.send_refund(refund_id)
+    terminal.apply_waiting()
+    terminal.age_calls(55)
+    terminal.look_up_refund(refund_id)
+    terminal.send_refund(refund_id)
+    assert terminal.apply_waiting() in ([], ["unknown"])
+    assert terminal.books("refunds") == []
+    assert terminal.shop.state("refund", refund_id) == "unknown"
+
+
+def test_a_refund_that_did_not_leave_stays_sent_and_is_due_again(terminal: Terminal) -> None:
+    refund_id = terminal.approved_refund()
+    _shut_door(terminal)
+    terminal.send_refund(refund_id)
+    assert terminal.apply_waiting() == []
+    assert terminal.calls()[-1] == ("refund", "not_sent")
+    assert terminal.shop.state("refund", refund_id) == "sent"
+    terminal.age_calls(5)
+    sweep()
+    assert ("look_up_refund", str(refund_id)) in terminal.sent_tasks()
+
+
+def test_a_lost_refund_task_and_a_dead_worker_are_seen_by_the_sweep(terminal: Terminal) -> None:
+    refund_id = terminal.approved_refund()
+    terminal.shop.rows(
+        "UPDATE refund SET updated_at = updated_at - interval '1 minute' WHERE id = :id", id=refund_id
+    )
+    sweep()
+    assert ("send_refund", str(refund_id)) in terminal.sent_tasks()
+    with terminal.shop.worker.begin() as connection:
+        subject = Subject("refund_id", refund_id, terminal.shop.studio_id)
+        begin_call(connection, subject, "refund", request_id=str(refund_id), body_hash=b"", lease_seconds=0.0)
+    sweep()
+    assert terminal.apply_waiting() == ["unknown"]
+    assert terminal.shop.state("refund", refund_id) == "unknown"
