@@ -668,7 +668,7 @@ GRANT UPDATE (claimed_until, publish_count, published_at) ON outbox TO billbus_r
 GRANT SELECT, INSERT, UPDATE ON inbox TO billbus_relay;
 
 GRANT SELECT ON studio, clock_offset, customer, subscription, invoice, payment_attempt, provider_account,
-    provider_payment, refund TO billbus_worker;
+    provider_payment, refund, state_event TO billbus_worker;
 GRANT SELECT, INSERT, UPDATE ON provider_call TO billbus_worker;
 GRANT SELECT, INSERT ON command_journal TO billbus_worker;
 GRANT SELECT, INSERT, UPDATE ON job_run TO billbus_worker;

@@ -17,12 +17,10 @@ from runtime.crash_points import crash_point
 from state_updater.handlers import handle
 from state_updater.loading import Connection, JournalRow, lock_and_load, lock_journal
 from state_updater.work import Batch, Work
-from state_updater.writing import Sent, Values, check_counts, execute_rows, insert_statement
+from state_updater.writing import Values, check_counts, execute_rows, insert_statement
 
 # A bare notification: it takes a database-wide lock at commit, so there is one per group, without a payload.
 NOTIFY_APPLIED = "NOTIFY billbus_applied"
-# Commands decided before their writes are sent: Postgres executes them while the next are decided.
-SEND_EVERY = 50
 
 INSERT_LINES = insert_statement(
     "invoice_line",
@@ -177,22 +175,12 @@ def _parked(command_id: UUID, kind: str, error: InvalidMessage) -> Answer:
 def _decide_and_write(
     connection: Connection, todo: dict[UUID, tuple[Command, JournalRow]], answers: list[Answer]
 ) -> None:
-    """Sends the writes in one pipeline, then checks the counts: nothing may have been missed."""
     loaded = lock_and_load(connection, [command for command, _ in todo.values()])
     batch = Batch(loaded)
-    sent: list[Sent] = []
-    sent_answers = 0
-    with connection.pipeline():
-        for command_id, (command, row) in todo.items():
-            answers.append(_decide(batch, command, command_id, row))
-            if len(answers) - sent_answers >= SEND_EVERY and not batch.must_wait_for_all:
-                sent += _send(connection, batch, answers[sent_answers:])
-                batch, sent_answers = Batch(loaded), len(answers)
-        _number_invoices(connection, batch)
-        sent += _send(connection, batch, answers[sent_answers:])
-        connection.execute(NOTIFY_APPLIED)
-    check_counts(sent)
-    crash_point("after_writes")
+    for command_id, (command, row) in todo.items():
+        answers.append(_decide(batch, command, command_id, row))
+    _number_invoices(connection, batch)
+    _write(connection, batch, answers)
 
 
 def _decide(batch: Batch, command: Command, command_id: UUID, row: JournalRow) -> Answer:
@@ -226,8 +214,8 @@ def _number_invoices(connection: Connection, batch: Batch) -> None:
             values[-2] = f"{year}-{number:06d}"
 
 
-def _send(connection: Connection, batch: Batch, answers: Sequence[Answer]) -> list[Sent]:
-    """Queues every row of the batch; returns the statements with the row count each must have."""
+def _write(connection: Connection, batch: Batch, answers: Sequence[Answer]) -> None:
+    """Every row of the batch in one pipeline, then the counts: nothing may have been missed."""
     now = batch.loaded.now
     journal = [
         (
@@ -246,10 +234,13 @@ def _send(connection: Connection, batch: Batch, answers: Sequence[Answer]) -> li
         (INSERT_OUTBOX, batch.outbox),
         (ANSWER_JOURNAL, journal),
     ]
-    if batch.foreign_accounts:
-        execute_rows(connection, INSERT_ACCOUNTS, sorted(batch.foreign_accounts))
-    sent = batch.waves.send(connection)
-    for statement, rows in appended:
-        if rows:
-            sent.append((execute_rows(connection, statement, rows), len(rows), statement))
-    return sent
+    with connection.pipeline():
+        if batch.foreign_accounts:
+            execute_rows(connection, INSERT_ACCOUNTS, sorted(batch.foreign_accounts))
+        sent = batch.waves.send(connection)
+        for statement, rows in appended:
+            if rows:
+                sent.append((execute_rows(connection, statement, rows), len(rows), statement))
+        connection.execute(NOTIFY_APPLIED)
+    check_counts(sent)
+    crash_point("after_writes")

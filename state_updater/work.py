@@ -52,7 +52,7 @@ SomeRow = TypeVar("SomeRow", Subscription, Invoice, Attempt, Payment, Refund, Pr
 
 @dataclass(slots=True)
 class Batch:
-    """Everything that some commands of a group write, in the order in which it must be written."""
+    """Everything a group of commands writes, in the order in which it must be written."""
 
     loaded: Loaded
     waves: Waves = field(default_factory=Waves)
@@ -63,11 +63,6 @@ class Batch:
     foreign_accounts: set[tuple[UUID, UUID, str, str]] = field(default_factory=set)
     # Rows that still need an invoice number: (studio, year) and the row whose number column waits.
     unnumbered: list[tuple[UUID, int, Values]] = field(default_factory=list)
-
-    @property
-    def must_wait_for_all(self) -> bool:
-        """Whether it locks what everyone locks last and in order: counters, and accounts made on the way."""
-        return bool(self.unnumbered or self.foreign_accounts)
 
 
 class Work:
@@ -183,10 +178,9 @@ class Work:
 
     # -------------------------------------------------------------- changing
 
-    def _group(self, row: Row) -> UUID:
-        """Whose order a write keeps; a refund told without its customer still follows the payment."""
-        customer_id: UUID | None = getattr(row, "customer_id", None)
-        return customer_id or self.command.customer_id or self.studio.id
+    @property
+    def _group(self) -> UUID:
+        return self.command.customer_id or self.studio.id
 
     def create(self, row: Aggregate, trigger: str, **facts: object) -> None:
         """A new aggregate by its machine's first step. `row.state` and hashes are filled in here."""
@@ -222,7 +216,7 @@ class Work:
         values = [*values_of(invoice, OPEN_INVOICE), None, self.now]
         year = self.now.astimezone(ZoneInfo(self.studio.timezone)).year
         self._batch.unnumbered.append((self.studio.id, year, values))
-        self._batch.waves.add(OPEN_INVOICE, invoice.id, self._group(invoice), values)
+        self._batch.waves.add(OPEN_INVOICE, invoice.id, self._group, values)
         self.post(Posting.INVOICE_OPENED, invoice.id, invoice.total_minor, invoice.currency)
 
     def touch(self, row: Row, **changes: Any) -> None:
@@ -298,7 +292,9 @@ class Work:
 
     def _write(self, kind: Kind, row: Row) -> None:
         self.has_changed = True
-        self._batch.waves.add(kind, row.id, self._group(row), values_of(row, kind))
+        # A refund may be told without its customer, in one group with its payment.
+        payment_id = row.provider_payment_id if isinstance(row, Refund) else None
+        self._batch.waves.add(kind, row.id, self._group, values_of(row, kind), payment_id)
 
     def _chain(self, row: Aggregate, trigger: str, from_state: str, facts: Mapping[str, object]) -> None:
         self.has_changed = True

@@ -21,9 +21,6 @@ Connection = psycopg.Connection[Any]
 
 Values = list[Any]
 
-# A statement on its way: its cursor, the row count it must have, its text.
-Sent = tuple[psycopg.Cursor[Any], int, str]
-
 # Postgres types whose arrays travel as text and are cast row by row.
 _CAST_FROM_TEXT = {"jsonb"}
 
@@ -101,9 +98,17 @@ class Waves:
         self._reached_by_group: dict[UUID, int] = {}
         self._reached_by_row: dict[UUID, int] = {}
 
-    def add(self, kind: Kind, row_id: UUID, group: UUID, values: Values) -> None:
-        """`group` is whose order must be kept: the customer, or the studio when there is none."""
-        start = max(self._reached_by_group.get(group, 0), self._reached_by_row.get(row_id, -1) + 1)
+    def add(
+        self, kind: Kind, row_id: UUID, group: UUID, values: Values, points_to: UUID | None = None
+    ) -> None:
+        """`group` is whose order must be kept: the customer, or the studio when there is none.
+
+        `points_to` is a row that must be there first though another group may write it.
+        """
+        reached = self._reached_by_row
+        start = max(self._reached_by_group.get(group, 0), reached.get(row_id, -1) + 1)
+        if points_to is not None:
+            start = max(start, reached.get(points_to, -1) + 1)
         index = next(
             (index for index in range(start, len(self._statements)) if self._statements[index].kind is kind),
             len(self._statements),
@@ -113,8 +118,8 @@ class Waves:
         self._statements[index].rows.append(values)
         self._reached_by_group[group] = self._reached_by_row[row_id] = index
 
-    def send(self, connection: Connection) -> list[Sent]:
-        """Queues every statement."""
+    def send(self, connection: Connection) -> "list[tuple[psycopg.Cursor[Any], int, str]]":
+        """Queues every statement; returns cursors with the row count each must have."""
         return [
             (execute_rows(connection, each.kind.sql, each.rows), len(each.rows), each.kind.sql)
             for each in self._statements
@@ -129,7 +134,7 @@ def execute_rows(
     return connection.cursor(binary=True).execute(statement, columns, prepare=True)
 
 
-def check_counts(sent: Iterable[Sent]) -> None:
+def check_counts(sent: "Iterable[tuple[psycopg.Cursor[Any], int, str]]") -> None:
     """Every row that was meant to be written was written: a version that moved under us is our bug."""
     for cursor, expected, statement in sent:
         if cursor.rowcount != expected:

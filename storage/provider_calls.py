@@ -24,11 +24,12 @@ DUE_LIMIT = 200
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What is called about: a payment attempt or a refund."""
+    """What is called about: a payment attempt or a refund, and the request that it began with."""
 
     column: SubjectColumn
     id: UUID
     studio_id: UUID
+    correlation_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,17 @@ class History:
     last_sent_at: datetime | None
     misses: int
     has_definite_answer: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ExpiredInvoice:
+    """An invoice that is to be expired."""
+
+    id: UUID
+    studio_id: UUID
+    customer_id: UUID
+    subscription_id: UUID | None
+    correlation_id: str
 
 
 _HISTORY = {
@@ -142,46 +154,63 @@ def finish_call(
 
 # ------------------------------------------------------------------ what is due
 
+
+def _story_of(aggregate_id: str) -> str:
+    """SQL for the correlation id that an aggregate began with."""
+    return (
+        "(SELECT correlation_id FROM state_event e"  # noqa: S608  # the argument is a literal of this module
+        f" WHERE e.aggregate_id = {aggregate_id} AND e.version = 1) AS correlation_id"
+    )
+
+
 # Sent, but no call was ever recorded: the task was lost, so nothing has gone out.
-_LOST_STARTS = text("""
-    SELECT a.id, a.studio_id FROM payment_attempt a
+_LOST_STARTS = text(f"""
+    SELECT a.id, a.studio_id, {_story_of("a.id")}
+    FROM payment_attempt a
     WHERE a.state = 'sent' AND a.updated_at < clock_timestamp() - make_interval(secs => :lost_seconds)
       AND NOT EXISTS (SELECT FROM provider_call c WHERE c.attempt_id = a.id)
     ORDER BY a.id LIMIT :limit
-""")
-_LOST_REFUNDS = text("""
-    SELECT r.id, r.studio_id FROM refund r
+""")  # noqa: S608
+_LOST_REFUNDS = text(f"""
+    SELECT r.id, r.studio_id, {_story_of("r.id")}
+    FROM refund r
     WHERE r.state = 'sent' AND r.updated_at < clock_timestamp() - make_interval(secs => :lost_seconds)
       AND NOT EXISTS (SELECT FROM provider_call c WHERE c.refund_id = r.id)
     ORDER BY r.id LIMIT :limit
-""")
+""")  # noqa: S608
 # A page was offered and nothing was heard: the callback may be lost.
-_SILENT_PAGES = text("""
-    SELECT a.id, a.studio_id FROM payment_attempt a
+_SILENT_PAGES = text(f"""
+    SELECT a.id, a.studio_id, {_story_of("a.id")}
+    FROM payment_attempt a
     WHERE a.state = 'requires_action'
       AND a.updated_at < clock_timestamp() - make_interval(secs => :silent_seconds)
       AND NOT EXISTS (SELECT FROM provider_call c WHERE c.attempt_id = a.id
           AND (c.finished_at IS NULL OR c.next_at IS NOT NULL))
     ORDER BY a.id LIMIT :limit
-""")
-_LEASES_OVER = text("""
-    SELECT id, kind, attempt_id, refund_id, studio_id FROM provider_call
+""")  # noqa: S608
+_LEASES_OVER = text(f"""
+    SELECT id, kind, attempt_id, refund_id, studio_id,
+        {_story_of("coalesce(attempt_id, refund_id)")}
+    FROM provider_call
     WHERE finished_at IS NULL AND lease_until < clock_timestamp() ORDER BY lease_until LIMIT :limit
-""")
+""")  # noqa: S608
 # Claimed by moving the due time: should the task be lost, it is due again.
-_CLAIM_DUE = text("""
+_CLAIM_DUE = text(f"""
     UPDATE provider_call SET next_at = clock_timestamp() + make_interval(secs => :claim_seconds)
     WHERE id IN (SELECT id FROM provider_call WHERE next_at <= clock_timestamp() AND finished_at IS NOT NULL
         ORDER BY next_at LIMIT :limit FOR UPDATE SKIP LOCKED)
-    RETURNING attempt_id, refund_id, studio_id
-""")
-_EXPIRED_INVOICES = text("""
-    SELECT i.id, i.studio_id, i.customer_id, i.subscription_id FROM invoice i
+    RETURNING attempt_id, refund_id, studio_id,
+        {_story_of("coalesce(attempt_id, refund_id)")}
+""")  # noqa: S608
+_EXPIRED_INVOICES = text(f"""
+    SELECT i.id, i.studio_id, i.customer_id, i.subscription_id,
+        {_story_of("i.id")}
+    FROM invoice i
     LEFT JOIN clock_offset o ON o.studio_id = i.studio_id
     WHERE i.state = 'open'
       AND i.expires_at <= clock_timestamp() + make_interval(secs => coalesce(o.offset_seconds, 0))
     ORDER BY i.expires_at LIMIT :limit
-""")
+""")  # noqa: S608
 
 
 def lost_starts(connection: Connection, lost_seconds: float) -> list[Subject]:
@@ -211,13 +240,13 @@ def claim_due(connection: Connection, claim_seconds: float) -> list[Subject]:
     return [_subject_of(row) for row in rows]
 
 
-def expired_invoices(connection: Connection) -> list[tuple[UUID, UUID, UUID, UUID | None]]:
-    """Open invoices whose time is over by their studio's clock: (id, studio, customer, subscription)."""
+def expired_invoices(connection: Connection) -> list[ExpiredInvoice]:
+    """Open invoices whose time is over by their studio's clock, the longest first."""
     rows = connection.execute(_EXPIRED_INVOICES, {"limit": DUE_LIMIT})
-    return [(row.id, row.studio_id, row.customer_id, row.subscription_id) for row in rows]
+    return [ExpiredInvoice(*row) for row in rows]
 
 
 def _subject_of(row: Row[tuple[object, ...]]) -> Subject:
     if row.attempt_id is not None:
-        return Subject("attempt_id", row.attempt_id, row.studio_id)
-    return Subject("refund_id", row.refund_id, row.studio_id)
+        return Subject("attempt_id", row.attempt_id, row.studio_id, row.correlation_id)
+    return Subject("refund_id", row.refund_id, row.studio_id, row.correlation_id)

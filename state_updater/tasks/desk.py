@@ -77,24 +77,25 @@ class Desk:
         answer: Mapping[str, object],
         next_seconds: float | None,
         command: Command | None,
-        correlation_id: str,
     ) -> None:
         """Stores a call's answer and the command that tells of it in one transaction, then publishes."""
         crash_point("after_call")
         with self.engine.begin() as connection:
             finish_call(connection, call.id, outcome, answer, next_seconds)
-            accepted = self._accept(connection, call, outcome, command, correlation_id)
+            accepted = self._accept(connection, call, outcome, command)
             crash_point("before_outcome_commit")
         crash_point("after_outcome_commit")
         if accepted is not None:
             self.publish(accepted)
 
     def _accept(
-        self, connection: Connection, call: Call, outcome: str, command: Command | None, correlation_id: str
+        self, connection: Connection, call: Call, outcome: str, command: Command | None
     ) -> Accepted | None:
         if command is None:
             return None
-        return self.accept(connection, command, derived_id("task", call.id, outcome), call.id, correlation_id)
+        return self.accept(
+            connection, command, derived_id("task", call.id, outcome), call.id, call.subject.correlation_id
+        )
 
     def accept(
         self,

@@ -69,13 +69,13 @@ def _body_hash(request: object) -> bytes:
 @shared_task(name="start_payment")
 def start_payment(attempt_id: str, studio_id: str, correlation_id: str) -> None:
     """Asks for the payment page of an attempt that is `sent` and has not been called about yet."""
-    _create(desk(), Subject("attempt_id", UUID(attempt_id), UUID(studio_id)), correlation_id)
+    _create(desk(), Subject("attempt_id", UUID(attempt_id), UUID(studio_id), correlation_id))
 
 
 @shared_task(name="look_up_payment")
 def look_up_payment(attempt_id: str, studio_id: str, correlation_id: str) -> None:
     """Finds out what the provider knows of an attempt that waits for news."""
-    _look_up(desk(), Subject("attempt_id", UUID(attempt_id), UUID(studio_id)), correlation_id)
+    _look_up(desk(), Subject("attempt_id", UUID(attempt_id), UUID(studio_id), correlation_id))
 
 
 def _begin(
@@ -103,7 +103,7 @@ def _begin(
     return (attempt, history, call) if call is not None else None
 
 
-def _create(at: Desk, subject: Subject, correlation_id: str) -> None:
+def _create(at: Desk, subject: Subject) -> None:
     begun = _begin(at, subject, "create", {"sent", "unknown"})
     if begun is None:
         return
@@ -116,19 +116,19 @@ def _create(at: Desk, subject: Subject, correlation_id: str) -> None:
         if outcome.kind is OutcomeKind.NOT_SENT and history.first_sent_at is not None:
             # That this repeat did not go out says nothing of the request before it.
             outcome = Outcome(OutcomeKind.UNKNOWN, cause=outcome.cause)
-    _conclude(at, attempt, call, outcome, history, correlation_id)
+    _conclude(at, attempt, call, outcome, history)
 
 
-def _look_up(at: Desk, subject: Subject, correlation_id: str) -> None:
+def _look_up(at: Desk, subject: Subject) -> None:
     begun = _begin(at, subject, "look_up", {"sent", "requires_action", "pending", "unknown"})
     if begun is None:
         return
     attempt, history, call = begun
     outcome = at.provider(attempt.provider_account_id).find_payment(attempt.id)
-    _conclude(at, attempt, call, outcome, history, correlation_id)
+    _conclude(at, attempt, call, outcome, history)
     if outcome is NOT_FOUND and attempt.state == "unknown" and _may_repeat(history):
         # Nobody has paid, because nobody has the page: ask for it again, with the very same request.
-        _create(at, subject, correlation_id)
+        _create(at, subject)
 
 
 def _may_repeat(history: History) -> bool:
@@ -145,9 +145,7 @@ def _is_proven_absent(attempt: AttemptRow, history: History) -> bool:
     )
 
 
-def _conclude(
-    at: Desk, attempt: AttemptRow, call: Call, found: LookUp, history: History, correlation_id: str
-) -> None:
+def _conclude(at: Desk, attempt: AttemptRow, call: Call, found: LookUp, history: History) -> None:
     if found is not NOT_FOUND:
         outcome = found
     elif _is_proven_absent(attempt, history):
@@ -156,7 +154,7 @@ def _conclude(
         outcome = None
     delay = look_up_delay_seconds(call.number, at.settings.look_up_delays_seconds)
     if outcome is None:
-        at.conclude(call, "not_found", {}, delay, None, correlation_id)
+        at.conclude(call, "not_found", {}, delay, None)
         return
     settled = outcome.kind in (OutcomeKind.SUCCEEDED, OutcomeKind.NOT_SENT)
     answer = {"cause": outcome.cause, **outcome.answer}
@@ -166,7 +164,6 @@ def _conclude(
         answer,
         None if settled else delay,
         _told(attempt, call, outcome),
-        correlation_id,
     )
 
 

@@ -58,13 +58,13 @@ def _refund_request(refund: RefundRow) -> RefundRequest:
 @shared_task(name="send_refund")
 def send_refund(refund_id: str, studio_id: str, correlation_id: str) -> None:
     """Sends a refund that is `sent` and has no definite answer yet."""
-    _send(desk(), Subject("refund_id", UUID(refund_id), UUID(studio_id)), correlation_id)
+    _send(desk(), Subject("refund_id", UUID(refund_id), UUID(studio_id), correlation_id))
 
 
 @shared_task(name="look_up_refund")
 def look_up_refund(refund_id: str, studio_id: str, correlation_id: str) -> None:
     """Finds a refund among the provider's operations; sends it again while that is the same request."""
-    _look_up(desk(), Subject("refund_id", UUID(refund_id), UUID(studio_id)), correlation_id)
+    _look_up(desk(), Subject("refund_id", UUID(refund_id), UUID(studio_id), correlation_id))
 
 
 def _begin(at: Desk, subject: Subject, kind: CallKind) -> tuple[RefundRow, History, Call] | None:
@@ -94,7 +94,7 @@ def _may_send(history: History) -> bool:
     return history.first_sent_at is None or datetime.now(UTC) - history.first_sent_at <= REPEAT_WITHIN
 
 
-def _send(at: Desk, subject: Subject, correlation_id: str) -> None:
+def _send(at: Desk, subject: Subject) -> None:
     begun = _begin(at, subject, "refund")
     if begun is None:
         return
@@ -102,10 +102,10 @@ def _send(at: Desk, subject: Subject, correlation_id: str) -> None:
     outcome: LookUp = Outcome(OutcomeKind.UNKNOWN, cause="request_id_forgotten")
     if _may_send(history):
         outcome = at.provider(refund.provider_account_id).refund(_refund_request(refund))
-    _conclude(at, refund, call, outcome, correlation_id)
+    _conclude(at, refund, call, outcome)
 
 
-def _look_up(at: Desk, subject: Subject, correlation_id: str) -> None:
+def _look_up(at: Desk, subject: Subject) -> None:
     begun = _begin(at, subject, "look_up")
     if begun is None:
         return
@@ -115,21 +115,19 @@ def _look_up(at: Desk, subject: Subject, correlation_id: str) -> None:
     found = at.provider(refund.provider_account_id).find_refund(
         _refund_request(refund), first_day, now.date()
     )
-    _conclude(at, refund, call, found, correlation_id)
+    _conclude(at, refund, call, found)
     if found is NOT_FOUND and _may_send(history):
-        _send(at, subject, correlation_id)
+        _send(at, subject)
 
 
-def _conclude(at: Desk, refund: RefundRow, call: Call, found: LookUp, correlation_id: str) -> None:
+def _conclude(at: Desk, refund: RefundRow, call: Call, found: LookUp) -> None:
     delay = look_up_delay_seconds(call.number, at.settings.look_up_delays_seconds)
     if found is NOT_FOUND:
-        at.conclude(call, "not_found", {}, delay, None, correlation_id)
+        at.conclude(call, "not_found", {}, delay, None)
         return
     settled = found.kind in (OutcomeKind.SUCCEEDED, OutcomeKind.DECLINED)
     answer = {"cause": found.cause, **found.answer}
-    at.conclude(
-        call, found.kind.value, answer, None if settled else delay, _told(refund, call, found), correlation_id
-    )
+    at.conclude(call, found.kind.value, answer, None if settled else delay, _told(refund, call, found))
 
 
 def _told(refund: RefundRow, call: Call, outcome: Outcome) -> RecordRefundOutcome | None:

@@ -10,7 +10,7 @@ from celery import current_app, shared_task
 from sqlalchemy import text
 
 from bus.messages import Command, ExpireInvoice, RecordPaymentOutcome, RecordRefundOutcome
-from kit.ids import derived_id, new_id
+from kit.ids import derived_id
 from state_updater.tasks.app import QUEUE
 from state_updater.tasks.desk import Desk, desk
 from storage.provider_calls import (
@@ -34,8 +34,7 @@ _LOOK_UP = {"attempt_id": "look_up_payment", "refund_id": "look_up_refund"}
 def sweep() -> None:
     """One look at everything that may be due."""
     at = desk()
-    correlation_id = str(new_id())
-    _close_leases(at, correlation_id)
+    _close_leases(at)
     lost_after = at.settings.lost_after_seconds
     with at.engine.begin() as connection:
         starts, refunds = lost_starts(connection, lost_after), lost_refunds(connection, lost_after)
@@ -44,19 +43,19 @@ def sweep() -> None:
             *claim_due(connection, at.settings.look_up_claim_seconds),
         ]
     for subject in starts:
-        _send("start_payment", subject, correlation_id)
+        _send("start_payment", subject)
     for subject in refunds:
-        _send("send_refund", subject, correlation_id)
+        _send("send_refund", subject)
     for subject in due:
-        _send(_LOOK_UP[subject.column], subject, correlation_id)
-    _expire_invoices(at, correlation_id)
+        _send(_LOOK_UP[subject.column], subject)
+    _expire_invoices(at)
 
 
-def _send(name: str, subject: Subject, correlation_id: str) -> None:
+def _send(name: str, subject: Subject) -> None:
     arguments = {
         subject.column: str(subject.id),
         "studio_id": str(subject.studio_id),
-        "correlation_id": correlation_id,
+        "correlation_id": subject.correlation_id,
     }
     current_app.send_task(name, kwargs=arguments, queue=QUEUE)
 
@@ -71,13 +70,13 @@ _REFUND = text("""
 """)
 
 
-def _close_leases(at: Desk, correlation_id: str) -> None:
+def _close_leases(at: Desk) -> None:
     """Nobody knows what became of these calls: they are unknown, and to be looked up at once."""
     with at.engine.begin() as connection:
         calls = leases_over(connection)
     for call in calls:
         command = None if call.kind == "look_up" else _lost_answer(at, call)
-        at.conclude(call, "unknown", {"cause": "lease_over"}, 0.0, command, correlation_id)
+        at.conclude(call, "unknown", {"cause": "lease_over"}, 0.0, command)
 
 
 def _lost_answer(at: Desk, call: Call) -> Command:
@@ -106,23 +105,23 @@ def _lost_answer(at: Desk, call: Call) -> Command:
         )
 
 
-def _expire_invoices(at: Desk, correlation_id: str) -> None:
+def _expire_invoices(at: Desk) -> None:
     window = int(datetime.now(UTC).timestamp()) // EXPIRY_WINDOW_SECONDS
     with at.engine.begin() as connection:
         accepted = [
             at.accept(
                 connection,
                 ExpireInvoice(
-                    studio_id=studio_id,
-                    customer_id=customer_id,
-                    invoice_id=invoice_id,
-                    subscription_id=subscription_id,
+                    studio_id=invoice.studio_id,
+                    customer_id=invoice.customer_id,
+                    invoice_id=invoice.id,
+                    subscription_id=invoice.subscription_id,
                 ),
-                derived_id("expire_invoice", invoice_id, window),
-                invoice_id,
-                correlation_id,
+                derived_id("expire_invoice", invoice.id, window),
+                invoice.id,
+                invoice.correlation_id,
             )
-            for invoice_id, studio_id, customer_id, subscription_id in expired_invoices(connection)
+            for invoice in expired_invoices(connection)
         ]
     for each in accepted:
         at.publish(each)

@@ -368,7 +368,7 @@ def _money(
 
 def test_a_call_that_is_live_keeps_others_from_calling(shop: Shop) -> None:
     _, _, attempt_id = shop.offer("link")
-    subject = Subject("attempt_id", attempt_id, shop.studio_id)
+    subject = Subject("attempt_id", attempt_id, shop.studio_id, "test")
     shop.call("create", subject, outcome=None)
     with pytest.raises(AssertionError):
         shop.call("look_up", subject)

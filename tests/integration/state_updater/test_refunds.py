@@ -25,7 +25,7 @@ def _sent(shop: Shop, paid: RecordPaymentOutcome, amount_minor: int) -> UUID:
         shop.tell(shop.request(refund_id, paid, amount_minor), shop.approve(refund_id, paid))
         == ["applied"] * 2
     )
-    shop.call("refund", Subject("refund_id", refund_id, shop.studio_id))
+    shop.call("refund", Subject("refund_id", refund_id, shop.studio_id, "test"))
     return refund_id
 
 
@@ -41,7 +41,7 @@ def test_a_refund_waits_for_staff_and_then_goes_out_once(shop: Shop) -> None:
     ]
     tasks = shop.rows("SELECT kind, body FROM outbox WHERE studio_id = :studio AND channel = 'task'")
     assert tasks == [("send_refund", {"refund_id": str(refund_id), "studio_id": str(shop.studio_id)})]
-    shop.call("refund", Subject("refund_id", refund_id, shop.studio_id))
+    shop.call("refund", Subject("refund_id", refund_id, shop.studio_id, "test"))
     assert shop.tell(shop.refunded(refund_id, paid, 50_000)) == ["applied"]
     assert _sums(shop, paid) == (50_000, 0)
     assert shop.state("invoice", UUID(str(paid.invoice_id))) == "partially_refunded"

@@ -208,7 +208,9 @@ def test_a_task_that_runs_twice_asks_once(terminal: Terminal) -> None:
 
 def test_a_call_that_is_out_keeps_a_second_task_from_calling(terminal: Terminal) -> None:
     _, _, attempt_id = terminal.offer_link()
-    terminal.shop.call("create", Subject("attempt_id", attempt_id, terminal.shop.studio_id), outcome=None)
+    terminal.shop.call(
+        "create", Subject("attempt_id", attempt_id, terminal.shop.studio_id, "test"), outcome=None
+    )
     terminal.start(attempt_id)
     terminal.look_up(attempt_id)
     assert terminal.calls() == [("create", None)]
@@ -313,7 +315,9 @@ def test_a_lost_task_is_sent_again(terminal: Terminal) -> None:
 
 def test_a_worker_that_never_came_back_leaves_unknown_and_a_look_up(terminal: Terminal) -> None:
     _, _, attempt_id = terminal.offer_link()
-    terminal.shop.call("create", Subject("attempt_id", attempt_id, terminal.shop.studio_id), outcome=None)
+    terminal.shop.call(
+        "create", Subject("attempt_id", attempt_id, terminal.shop.studio_id, "test"), outcome=None
+    )
     sweep()
     assert terminal.calls() == [("create", None)]
     terminal.age_calls(10)
@@ -452,7 +456,7 @@ def test_a_lost_refund_task_and_a_dead_worker_are_seen_by_the_sweep(terminal: Te
     sweep()
     assert ("send_refund", str(refund_id)) in terminal.sent_tasks()
     with terminal.shop.worker.begin() as connection:
-        subject = Subject("refund_id", refund_id, terminal.shop.studio_id)
+        subject = Subject("refund_id", refund_id, terminal.shop.studio_id, "test")
         begin_call(connection, subject, "refund", request_id=str(refund_id), body_hash=b"", lease_seconds=0.0)
     sweep()
     assert terminal.apply_waiting() == ["unknown"]
