@@ -20,8 +20,9 @@ from bus.port import Consumer, Delivery
 from kit.errors import InvalidMessage
 from kit.ids import sha256
 from runtime.crash_points import crash_point
-from runtime.metrics import COMMANDS_ANSWERED, GROUP_SIZE
-from state_updater.apply import Answer, Received, apply_group
+from runtime.logging import bind, without_values
+from runtime.metrics import ATTEMPT_OUTCOMES, COMMAND_AGE_SECONDS, COMMANDS_ANSWERED, GROUP_SIZE
+from state_updater.apply import Answer, Applied, Received, apply_group
 
 WAIT_SECONDS = 0.5
 # What is momentary is tried again this often at once; then the command goes back to the journal.
@@ -32,6 +33,8 @@ MOMENTARY_CLASSES = frozenset({"40", "53", "57", "58"})
 MOMENTARY_CODES = frozenset({"55P03", "25006"})
 # A command that was being applied alone at this many crashes in a row is parked: it kills the process.
 CRASHES_LIMIT = 5
+# Commands of a group up to this size get a line each in the log; of a larger one those that were not applied.
+TOLD_SINGLY = 10
 # A parked command's error text is for a person; this much of it is kept.
 ERROR_TEXT_LIMIT = 500
 
@@ -121,7 +124,7 @@ class BillingConsumer:
                 self._forget_or_raise(error)
                 log.warning("group failed, going on one by one", reason=repr(error)[:ERROR_TEXT_LIMIT])
             else:
-                self._report(applied.answers)
+                self._report(applied)
                 return applied.strangers
         strangers = [stranger for each in received for stranger in self._apply_alone(each)]
         self._is_first_group = False
@@ -143,7 +146,7 @@ class BillingConsumer:
                 self._forget_or_raise(error)
                 return self._park(desk, received, error)
             else:
-                self._report(applied.answers)
+                self._report(applied)
                 return applied.strangers
         log.warning("command goes back to the journal", command_id=str(received.command_id))
         self._guarded(lambda: desk.put_back(received.command_id))
@@ -164,7 +167,7 @@ class BillingConsumer:
     def _park(self, desk: JournalDesk, received: Received, error: Exception) -> list[Received]:
         problem = {
             "code": getattr(error, "code", type(error).__name__),
-            "error": str(error)[:ERROR_TEXT_LIMIT],
+            "error": without_values(str(error))[:ERROR_TEXT_LIMIT],
         }
         log.error("command parked", command_id=str(received.command_id), code=problem["code"], exc_info=error)
         self._guarded(lambda: desk.park(received.command_id, problem))
@@ -172,11 +175,15 @@ class BillingConsumer:
         COMMANDS_ANSWERED.labels(kind=kind, state="parked").inc()
         return []
 
-    def _report(self, answers: Sequence[Answer]) -> None:
-        for answer in answers:
+    def _report(self, applied: Applied) -> None:
+        for answer in applied.answers:
             COMMANDS_ANSWERED.labels(kind=answer.kind, state=answer.state).inc()
-            if answer.state != "applied":
-                log.info("command answered", kind=answer.kind, state=answer.state, problem=answer.problem)
+            if answer.result and "outcome" in answer.result:
+                ATTEMPT_OUTCOMES.labels(outcome=answer.result["outcome"]).inc()
+            if applied.answered_at is not None:
+                COMMAND_AGE_SECONDS.observe((applied.answered_at - answer.row.accepted_at).total_seconds())
+            if answer.state != "applied" or len(applied.answers) <= TOLD_SINGLY:
+                _tell(answer)
 
     # -------------------------------------------------------------- the connection
 
@@ -207,6 +214,12 @@ class BillingConsumer:
         except psycopg.Error as error:
             self._forget_or_raise(error)
             raise PostgresAway from error
+
+
+def _tell(answer: Answer) -> None:
+    row = answer.row
+    with bind(correlation_id=row.correlation_id, command_id=row.command_id, studio_id=row.studio_id):
+        log.info("command answered", kind=answer.kind, state=answer.state, problem=answer.problem)
 
 
 def _decode(delivery: Delivery) -> Received | None:

@@ -34,7 +34,7 @@ GROUP_SIZE = Histogram(
     "billbus_group_size", "Commands applied in one transaction", buckets=(1, 2, 5, 10, 25, 50, 100, 250, 1000)
 )
 ATTEMPT_OUTCOMES = Counter(
-    "billbus_attempt_outcomes", "What became of payment attempts", ["provider", "outcome"]
+    "billbus_attempt_outcomes", "What was told of payment attempts, by outcome", ["outcome"]
 )
 CALLBACKS = Counter("billbus_callbacks", "Provider callbacks by type and what was done", ["type", "result"])
 CALLBACK_SIGNATURE_FAILURES = Counter(

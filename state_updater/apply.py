@@ -6,6 +6,7 @@ Called by the consumer with the deliveries of one group. The journal row of a co
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -125,7 +126,7 @@ class Received:
 class Answer:
     """What the journal says of a command from now on. `problem` is {"code": ..., **facts}."""
 
-    command_id: UUID
+    row: JournalRow
     kind: str
     state: str
     result: dict[str, Any] | None = None
@@ -134,10 +135,14 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """What became of a group: answers given now, and messages that the journal does not know as they are."""
+    """What became of a group: answers given now, and messages that the journal does not know as they are.
+
+    `answered_at` is the database's time of the answers; None if there are none.
+    """
 
     answers: list[Answer]
     strangers: list[Received]
+    answered_at: datetime | None
 
 
 def apply_group(connection: Connection, group: Sequence[Received]) -> Applied:
@@ -157,37 +162,38 @@ def apply_group(connection: Connection, group: Sequence[Received]) -> Applied:
         elif row.state != "accepted":
             continue
         elif isinstance(each.command, InvalidMessage):
-            unreadable[each.command_id] = _parked(each.command_id, "unreadable", each.command)
+            unreadable[each.command_id] = _parked(row, "unreadable", each.command)
         else:
             todo[each.command_id] = (each.command, row)
     answers = list(unreadable.values())
     crash_point("inside_transaction")
-    if todo or answers:
-        _decide_and_write(connection, todo, answers)
+    answered_at = _decide_and_write(connection, todo, answers) if todo or answers else None
     connection.commit()
-    return Applied(answers, strangers)
+    return Applied(answers, strangers, answered_at)
 
 
-def _parked(command_id: UUID, kind: str, error: InvalidMessage) -> Answer:
-    return Answer(command_id, kind, "parked", problem={"code": error.code, **error.facts})
+def _parked(row: JournalRow, kind: str, error: InvalidMessage) -> Answer:
+    problem = {"code": error.code, **error.facts}
+    return Answer(row, kind, "parked", problem=problem)
 
 
 def _decide_and_write(
     connection: Connection, todo: dict[UUID, tuple[Command, JournalRow]], answers: list[Answer]
-) -> None:
+) -> datetime:
     loaded = lock_and_load(connection, [command for command, _ in todo.values()])
     batch = Batch(loaded)
     for command_id, (command, row) in todo.items():
         answers.append(_decide(batch, command, command_id, row))
     _number_invoices(connection, batch)
     _write(connection, batch, answers)
+    return loaded.now
 
 
 def _decide(batch: Batch, command: Command, command_id: UUID, row: JournalRow) -> Answer:
     """One command's answer; its changes are in the batch."""
     kind = type(command).__name__
     if command.studio_id != row.studio_id:
-        return _parked(command_id, kind, InvalidMessage("studio_differs_from_journal"))
+        return _parked(row, kind, InvalidMessage("studio_differs_from_journal"))
     work = Work(batch, command, command_id, row.correlation_id)
     try:
         result = handle(command, work)
@@ -195,9 +201,10 @@ def _decide(batch: Batch, command: Command, command_id: UUID, row: JournalRow) -
         if work.has_changed:
             raise InvariantViolated("refused_after_change", kind=kind, reason=no.code) from no
         if isinstance(no, InvalidMessage):
-            return _parked(command_id, kind, no)
-        return Answer(command_id, kind, "refused", problem={"code": no.code, **no.facts})
-    return Answer(command_id, kind, "applied", result=result)
+            return _parked(row, kind, no)
+        problem = {"code": no.code, **no.facts}
+        return Answer(row, kind, "refused", problem=problem)
+    return Answer(row, kind, "applied", result=result)
 
 
 def _number_invoices(connection: Connection, batch: Batch) -> None:
@@ -219,7 +226,7 @@ def _write(connection: Connection, batch: Batch, answers: Sequence[Answer]) -> N
     now = batch.loaded.now
     journal = [
         (
-            answer.command_id,
+            answer.row.command_id,
             answer.state,
             now,
             orjson.dumps(answer.result).decode() if answer.result is not None else None,

@@ -40,6 +40,7 @@ class JournalRow(NamedTuple):
     schema_version: int
     body_hash: bytes
     correlation_id: str
+    accepted_at: datetime
 
 
 @dataclass(slots=True)
@@ -64,8 +65,8 @@ class Loaded:
 
 
 LOCK_JOURNAL = """
-    SELECT command_id, studio_id, state, kind, schema_version, body_hash, correlation_id FROM command_journal
-    WHERE command_id = ANY(%b::uuid[]) ORDER BY command_id FOR NO KEY UPDATE
+    SELECT command_id, studio_id, state, kind, schema_version, body_hash, correlation_id, accepted_at
+    FROM command_journal WHERE command_id = ANY(%b::uuid[]) ORDER BY command_id FOR NO KEY UPDATE
 """
 LOCK_KEYS = "SELECT count(pg_advisory_xact_lock(key)) FROM unnest(%b::bigint[]) AS key"
 CLOCK = "SELECT clock_timestamp()"

@@ -67,8 +67,11 @@ def _begin_attempt(command: StartPayment, work: Work, invoice: Invoice) -> Attem
 
 
 def handle_record_payment_outcome(command: RecordPaymentOutcome, work: Work) -> dict[str, Any]:
-    if command.outcome == "succeeded":
-        return _record_money(command, work)
+    record = _record_money if command.outcome == "succeeded" else _record_no_money
+    return {"outcome": command.outcome, **record(command, work)}
+
+
+def _record_no_money(command: RecordPaymentOutcome, work: Work) -> dict[str, Any]:
     attempt = work.find_attempt(command.attempt_id)
     if attempt is None:
         raise NotFound(what="payment_attempt", id=str(command.attempt_id))

@@ -290,7 +290,7 @@ class Shop:
 
     def apply(self, group: list[Received]) -> list[Answer]:
         try:
-            answers = {answer.command_id: answer for answer in apply_group(self.updater, group).answers}
+            answers = {answer.row.command_id: answer for answer in apply_group(self.updater, group).answers}
         except BaseException:
             self.updater.rollback()
             raise

@@ -115,7 +115,7 @@ def test_a_decline_on_an_open_page_counts_a_try_and_keeps_the_attempt(shop: Shop
     subscription_id, invoice_id, attempt_id = shop.offer()
     declined = shop.outcome("declined", attempt_id, invoice_id, subscription_id, decline_code="5051")
     first, second = shop.send(declined, declined)
-    assert first.result == {"attempt_id": str(attempt_id), "page_still_open": True}
+    assert first.result == {"outcome": "declined", "attempt_id": str(attempt_id), "page_still_open": True}
     assert second.state == "applied"
     ((state, declines, code),) = shop.rows(
         "SELECT state, declines, decline_code FROM payment_attempt WHERE id = :id", id=attempt_id
@@ -129,15 +129,15 @@ def test_unknown_does_not_decay_by_itself(shop: Shop) -> None:
     subscription_id, invoice_id, attempt_id = shop.offer("link")
     unknown = shop.outcome("unknown", attempt_id, invoice_id, subscription_id)
     first, second = shop.send(unknown, unknown)
-    assert first.result == {"attempt_id": str(attempt_id), "state": "unknown"}
-    assert second.result == {"attempt_id": str(attempt_id), "unchanged": True}
+    assert first.result == {"outcome": "unknown", "attempt_id": str(attempt_id), "state": "unknown"}
+    assert second.result == {"outcome": "unknown", "attempt_id": str(attempt_id), "unchanged": True}
 
 
 @pytest.mark.parametrize("late", ["requires_action", "pending", "declined", "not_sent", "unknown"])
 def test_after_success_every_other_outcome_is_late(shop: Shop, late: str) -> None:
     paid = shop.pay()
     (answer,) = shop.send(shop.outcome(late, paid.attempt_id, paid.invoice_id, paid.subscription_id))
-    assert answer.result == {"attempt_id": str(paid.attempt_id), "unchanged": True}
+    assert answer.result == {"outcome": late, "attempt_id": str(paid.attempt_id), "unchanged": True}
     assert shop.state("payment_attempt", UUID(str(paid.attempt_id))) == "succeeded"
 
 
@@ -169,7 +169,7 @@ def test_the_same_money_told_twice_is_counted_once(shop: Shop) -> None:
     paid = shop.pay()
     together = shop.send(paid, paid)
     assert [answer.result for answer in together] == [
-        {"payment_id": str(paid.payment_id), "unchanged": True}
+        {"outcome": "succeeded", "payment_id": str(paid.payment_id), "unchanged": True}
     ] * 2
     assert shop.balances()["provider_clearing"] == PRICE_MINOR
 
@@ -188,12 +188,13 @@ def test_money_that_does_not_fit_is_kept_and_gives_nothing(
     subscription_id, invoice_id, attempt_id = shop.offer()
     paid = shop.paid(attempt_id, invoice_id, subscription_id, **changes)
     (answer,) = shop.send(paid)
-    assert answer.result == {"payment_id": str(paid.payment_id), "unapplied_reason": reason}
+    told = {"outcome": "succeeded", "payment_id": str(paid.payment_id), "unapplied_reason": reason}
+    assert answer.result == told
     assert shop.state("invoice", invoice_id) == "open"
     assert shop.state("subscription", subscription_id) == "incomplete"
     assert shop.state("payment_attempt", attempt_id) == "succeeded"
-    told = shop.rows("SELECT body FROM outbox WHERE studio_id = :studio AND kind = 'payment.unapplied'")
-    assert [body["reason"] for (body,) in told] == [reason]
+    events = shop.rows("SELECT body FROM outbox WHERE studio_id = :studio AND kind = 'payment.unapplied'")
+    assert [body["reason"] for (body,) in events] == [reason]
     balance = -int(str(paid.amount_minor))
     unapplied = (
         "SELECT balance_minor FROM invariant.account_balance"
