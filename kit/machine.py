@@ -52,9 +52,24 @@ class Machine:
             auto_transitions=False,
             ignore_invalid_triggers=False,
         )
+        self._guarded = {row["trigger"] for row in table if row.get("conditions")}
+        # What the library has said of steps without a guard: it would say the same again, only slower.
+        self._known: dict[tuple[str, str], str] = {}
+        self._triggers = {
+            state: list(dict.fromkeys(trigger for trigger, source, _ in self.edges() if source == state))
+            for state in (NOWHERE, *states)
+        }
 
     def step(self, state: str, trigger: str, facts: object = None) -> str:
         """The state after `trigger`. Raises TransitionRefused or GuardRefused; changes nothing."""
+        known = self._known.get((state, trigger))
+        if known is None:
+            known = self._ask(state, trigger, facts)
+            if trigger not in self._guarded:
+                self._known[state, trigger] = known
+        return known
+
+    def _ask(self, state: str, trigger: str, facts: object) -> str:
         event = self._library.events.get(trigger)
         if event is None or state not in self._library.states:
             raise TransitionRefused(machine=self.name, state=state, trigger=trigger)
@@ -67,9 +82,9 @@ class Machine:
             raise GuardRefused(machine=self.name, state=state, trigger=trigger)
         return probe.state
 
-    def triggers_from(self, state: str) -> list[str]:
+    def triggers_from(self, state: str) -> Sequence[str]:
         """The triggers that the table declares from `state`, guards aside, in the table's order."""
-        return list(dict.fromkeys(trigger for trigger, source, _ in self.edges() if source == state))
+        return self._triggers.get(state, ())
 
     def edges(self) -> list[tuple[str, str, str]]:
         """Every (trigger, from_state, to_state) of the table, in its order."""
