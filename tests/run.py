@@ -1,7 +1,7 @@
 """Runs every check and test of the project, called by ./test. Arguments go to pytest.
 
 Static checks first, then one pytest process over all tiers, so that servers are started once. `--fast` leaves
-out crash and e2e. Arguments that name paths run just those, without the static checks.
+out crash, e2e and what is marked slow. Arguments that name paths run just those, without the static checks.
 """
 
 import subprocess
@@ -80,7 +80,8 @@ def main(arguments: Sequence[str]) -> int:
         if not _names_paths(given):
             run_static_checks(budgets.of[STATIC])
         if paths or given:
-            pytest_code = int(pytest.main([*paths, *given], plugins=[budgets]))
+            quick = ["-m", "not slow"] if fast else []
+            pytest_code = int(pytest.main([*paths, *quick, *given], plugins=[budgets]))
     except KeyboardInterrupt:
         pytest_code = INTERRUPTED_EXIT_CODE
     return report_budgets(budgets, pytest_code)

@@ -4,9 +4,13 @@ import time
 from contextlib import closing
 from uuid import UUID
 
+import pytest
+
 from bus.embedded.events import EmbeddedEventConsumer
 from tests.contract.bus.test_contract import ids, receive_all
 from tests.contract.bus.transports import EmbeddedTransport, command, event
+
+pytestmark = pytest.mark.slow
 
 
 def test_a_command_that_was_put_off_comes_again_when_it_is_due(

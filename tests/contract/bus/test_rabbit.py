@@ -18,6 +18,8 @@ from runtime.ports import free_port
 from tests.contract.bus.test_contract import FAILURE_SECONDS, ids, publish_when_back, receive_all
 from tests.contract.bus.transports import STEP_BACK_SECONDS, RabbitTransport, command, event
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def channel(rabbit_transport: RabbitTransport) -> Iterator[BlockingChannel]:

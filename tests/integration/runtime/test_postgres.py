@@ -16,6 +16,8 @@ from runtime.postgres import PostgresServer, PostgresUnavailable
 from runtime.processes import Child
 from tests.servers import main_installation, open_directory, wheel_installation
 
+pytestmark = pytest.mark.slow
+
 PARENT = (
     "import sys, time, pathlib; from runtime.postgres import PostgresServer\n"
     "one = PostgresServer(pathlib.Path(sys.argv[1])); one.start()\n"

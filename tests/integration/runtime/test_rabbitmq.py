@@ -13,6 +13,8 @@ from runtime.processes import Child
 from runtime.rabbitmq import RabbitServer
 from tests.servers import TOOLS_DIR, open_directory, private_rabbit
 
+pytestmark = pytest.mark.slow
+
 PARENT = (
     "import sys, time, pathlib; from runtime.rabbitmq import RabbitServer, ensure_installation\n"
     "installation = ensure_installation(pathlib.Path(sys.argv[2]), print)\n"
