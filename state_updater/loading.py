@@ -14,6 +14,7 @@ from uuid import UUID
 import psycopg
 
 from billing.payments import LIVE, received_payment_id
+from billing.refunds import WITHDRAWABLE
 from bus.messages import Command, CreateSubscription, IssueInvoice, RecordRefundOutcome
 from state_updater.rows import (
     Attempt,
@@ -97,7 +98,10 @@ def _lock(row: type[Row], condition: str) -> str:
     return f"SELECT {_columns(row)} FROM {row.TABLE} WHERE {condition} ORDER BY id FOR NO KEY UPDATE"  # noqa: S608
 
 
-_LIVE = ", ".join(f"'{state}'" for state in sorted(LIVE))
+def _listed(states: Iterable[str]) -> str:
+    return ", ".join(f"'{state}'" for state in sorted(states))
+
+
 
 BY_ID = "id = ANY(%b::uuid[])"
 LOCKS: dict[str, str] = {
@@ -111,9 +115,9 @@ LOCKS: dict[str, str] = {
     "payment_id": _lock(Payment, BY_ID),
     "refund_id": _lock(Refund, BY_ID),
 }
-LOCK_LIVE_ATTEMPTS = _lock(Attempt, f"invoice_id = ANY(%b::uuid[]) AND state IN ({_LIVE})")
+LOCK_LIVE_ATTEMPTS = _lock(Attempt, f"invoice_id = ANY(%b::uuid[]) AND state IN ({_listed(LIVE)})")
 LOCK_REFUNDS_OF_PAYMENTS = _lock(
-    Refund, "provider_payment_id = ANY(%b::uuid[]) AND state IN ('requested', 'approved')"
+    Refund, f"provider_payment_id = ANY(%b::uuid[]) AND state IN ({_listed(WITHDRAWABLE)})"
 )
 LOCK_EARLY_REFUNDS = _lock(
     Refund,

@@ -28,6 +28,7 @@ from storage.outgoing import (
     claim_unapplied_commands,
     mark_published,
     release,
+    release_commands,
 )
 
 WAKE_SECONDS = 1.0
@@ -126,12 +127,15 @@ class Relay:
             return
         with self._engine.begin() as connection:
             envelopes = claim_unapplied_commands(connection)
-        if envelopes:
+        if not envelopes:
+            return
+        try:
+            self._commands.publish(envelopes)
             log.info("commands published again", commands=len(envelopes))
-            try:
-                self._commands.publish(envelopes)
-            except BusAway as away:
-                log.warning("commands not published", reason=str(away))
+        except BusAway as away:
+            log.warning("commands not published", reason=str(away))
+            with self._engine.begin() as connection:
+                release_commands(connection, [each.message_id for each in envelopes])
 
     def _wait_for_work(self) -> None:
         """Returns when a group has been applied, or after WAKE_SECONDS."""

@@ -17,6 +17,7 @@ import orjson
 from billing.events import event_hash
 from billing.ledger import ACCOUNTS, Posting, ledger_account_id
 from billing.payments import LIVE
+from billing.refunds import WITHDRAWABLE
 from bus.messages import EVENTS, Command
 from kit.canonical import canonical_json
 from kit.errors import InvalidMessage, InvariantViolated, NotFound
@@ -111,9 +112,6 @@ class Work:
     def get_invoice(self, identifier: UUID) -> Invoice:
         return self.find_invoice(identifier) or self._missing("invoice", identifier)
 
-    def get_attempt(self, identifier: UUID) -> Attempt:
-        return self.find_attempt(identifier) or self._missing("payment_attempt", identifier)
-
     def get_payment(self, identifier: UUID) -> Payment:
         return self.find_payment(identifier) or self._missing("payment", identifier)
 
@@ -162,7 +160,7 @@ class Work:
         open_ones = [
             each
             for each in refunds
-            if each.provider_payment_id == payment_id and each.state in ("requested", "approved")
+            if each.provider_payment_id == payment_id and each.state in WITHDRAWABLE
         ]
         return sorted(open_ones, key=lambda each: each.id)
 

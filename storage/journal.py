@@ -14,7 +14,7 @@ from bus.port import Envelope
 from kit.errors import Refused
 from kit.ids import sha256
 
-# Senders wake the consumers of the embedded bus by this name, consumers the waiting APIs by the other.
+# By this name consumers wake who waits for answers: the APIs and the relay.
 APPLIED_CHANNEL = "billbus_applied"
 
 _INSERT = text("""

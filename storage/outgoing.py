@@ -39,6 +39,10 @@ _CLAIM_COMMANDS = text("""
     RETURNING command_id, sequence, studio_id, partition, kind, schema_version, body, correlation_id,
         causation_id
 """)
+_RELEASE_COMMANDS = text("""
+    UPDATE command_journal SET publish_count = publish_count - 1, republish_at = clock_timestamp()
+    WHERE command_id = ANY(:ids) AND state = 'accepted' AND publish_count > 0
+""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,3 +114,8 @@ def claim_unapplied_commands(connection: Connection) -> list[Envelope]:
         )
         for row in sorted(rows, key=lambda row: row.sequence)
     ]
+
+
+def release_commands(connection: Connection, ids: Sequence[UUID]) -> None:
+    """Gives claimed commands back at once: a bus that was away must not double their pause."""
+    connection.execute(_RELEASE_COMMANDS, {"ids": list(ids)})

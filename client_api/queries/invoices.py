@@ -58,7 +58,9 @@ _GET_REFUND = text("""
 """)
 _TIMELINE = text(f"""
     SELECT occurred_at, machine, aggregate_id, trigger, from_state, to_state FROM state_event
-    WHERE aggregate_id = ANY (:subjects) ORDER BY occurred_at, machine, version LIMIT {TIMELINE_LIMIT}
+    WHERE aggregate_id = ANY (:subjects) ORDER BY occurred_at,
+        array_position(ARRAY['payment', 'refund', 'invoice', 'subscription'], machine), version
+    LIMIT {TIMELINE_LIMIT}
 """)  # noqa: S608
 _FIND_REFUNDABLE = text("""
     SELECT id FROM provider_payment

@@ -27,13 +27,14 @@ def make_app(settings: TaskSettings) -> Celery:
             "confirm_timeout": CONFIRM_TIMEOUT_SECONDS,
         }
     elif settings.celery_folder is not None:
-        broker_url, options = f"{ALIAS}://", transport_options(settings.celery_folder)
+        broker_url, options = f"{ALIAS}://localhost", transport_options(settings.celery_folder)
     else:
         raise SystemExit("billbus: CELERY_BROKER_URL or CELERY_FOLDER must be set")
     app.conf.update(
         broker_url=broker_url,
         broker_transport_options=options,
         broker_connection_retry_on_startup=True,
+        broker_connection_max_retries=None,  # for ever
         task_default_queue=QUEUE,
         task_ignore_result=True,
         task_serializer="json",

@@ -16,6 +16,8 @@ from kit.ids import derived_id, sha256
 from providers.cloudpayments.client import CloudPaymentsClient, longest_call_seconds
 from providers.port import PaymentProvider, ProviderAccount
 from runtime.crash_points import crash_point
+from runtime.logging import bind
+from runtime.metrics import COMMANDS_ACCEPTED
 from runtime.settings import TaskSettings, load_settings
 from storage.database import connect_as, create_role_engine
 from storage.journal import Accepted, accept
@@ -85,8 +87,12 @@ class Desk:
             accepted = self._accept(connection, call, outcome, command)
             crash_point("before_outcome_commit")
         crash_point("after_outcome_commit")
-        if accepted is not None:
-            self.publish(accepted)
+        about = call.subject
+        with bind(correlation_id=about.correlation_id, studio_id=about.studio_id):
+            subject = {about.column: str(about.id)}
+            log.info("provider was called", kind=call.kind, number=call.number, outcome=outcome, **subject)
+            if accepted is not None:
+                self.publish(accepted)
 
     def _accept(
         self, connection: Connection, call: Call, outcome: str, command: Command | None
@@ -120,6 +126,7 @@ class Desk:
         """A failure costs time only: the relay publishes what stays in the journal."""
         if accepted.envelope is None:
             return
+        COMMANDS_ACCEPTED.labels(accepted.envelope.kind).inc()
         try:
             self._publisher.publish([accepted.envelope])
         except BusAway as away:
