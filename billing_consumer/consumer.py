@@ -133,18 +133,18 @@ class BillingConsumer:
 
     def _apply_alone(self, received: Received) -> list[Received]:
         desk = JournalDesk(self._open)
-        if self._is_first_group and self._crashes(desk, received.command_id):
-            return []
+        if self._is_first_group and self._crashes_the_process(desk, received.command_id):
+            return self._park(desk, received, {"code": "crashes_the_process"})
         for _ in range(TRIES_AT_ONCE):
             try:
                 applied = apply_group(self._open(), [received])
             except psycopg.Error as error:
                 self._forget_or_raise(error)
                 if not is_momentary(error):
-                    return self._park(desk, received, error)
+                    return self._park(desk, received, _problem_of(error), error)
             except Exception as error:
                 self._forget_or_raise(error)
-                return self._park(desk, received, error)
+                return self._park(desk, received, _problem_of(error), error)
             else:
                 self._report(applied)
                 return applied.strangers
@@ -152,23 +152,17 @@ class BillingConsumer:
         self._guarded(lambda: desk.put_back(received.command_id))
         return []
 
-    def _crashes(self, desk: JournalDesk, command_id: UUID) -> bool:
-        """Parks a command that ended the process too often; Postgres going away does not count."""
+    def _crashes_the_process(self, desk: JournalDesk, command_id: UUID) -> bool:
+        """Whether it was begun at too many starts and never answered; Postgres going away does not count."""
         if command_id in self._counted:
             return False
         tries = self._guarded(lambda: desk.count_try(command_id))
         self._counted.add(command_id)
-        if tries <= CRASHES_LIMIT:
-            return False
-        log.error("command parked", command_id=str(command_id), code="crashes_the_process", tries=tries)
-        self._guarded(lambda: desk.park(command_id, {"code": "crashes_the_process"}))
-        return True
+        return tries > CRASHES_LIMIT
 
-    def _park(self, desk: JournalDesk, received: Received, error: Exception) -> list[Received]:
-        problem = {
-            "code": getattr(error, "code", type(error).__name__),
-            "error": without_values(str(error))[:ERROR_TEXT_LIMIT],
-        }
+    def _park(
+        self, desk: JournalDesk, received: Received, problem: dict[str, str], error: Exception | None = None
+    ) -> list[Received]:
         log.error("command parked", command_id=str(received.command_id), code=problem["code"], exc_info=error)
         self._guarded(lambda: desk.park(received.command_id, problem))
         kind = type(received.command).__name__
@@ -220,6 +214,13 @@ def _tell(answer: Answer) -> None:
     row = answer.row
     with bind(correlation_id=row.correlation_id, command_id=row.command_id, studio_id=row.studio_id):
         log.info("command answered", kind=answer.kind, state=answer.state, problem=answer.problem)
+
+
+def _problem_of(error: Exception) -> dict[str, str]:
+    return {
+        "code": str(getattr(error, "code", type(error).__name__)),
+        "error": without_values(str(error))[:ERROR_TEXT_LIMIT],
+    }
 
 
 def _decode(delivery: Delivery) -> Received | None:

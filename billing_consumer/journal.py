@@ -8,6 +8,7 @@ import orjson
 import psycopg
 
 from state_updater.apply import NOTIFY_APPLIED
+from storage.outgoing import LATER
 
 _COUNT_TRY = """
     UPDATE command_journal SET tries = tries + 1 WHERE command_id = %s AND state = 'accepted' RETURNING tries
@@ -16,13 +17,7 @@ _PARK = """
     UPDATE command_journal SET state = 'parked', answered_at = clock_timestamp(), problem = %s::jsonb
     WHERE command_id = %s AND state = 'accepted'
 """
-# As the relay does: doubled with every publishing, at most ten minutes.
-_PUT_BACK = """
-    UPDATE command_journal SET publish_count = publish_count + 1,
-        republish_at = clock_timestamp() + least(interval '10 minutes',
-            interval '15 seconds' * power(2, least(publish_count, 10)))
-    WHERE command_id = %s AND state = 'accepted'
-"""
+_PUT_BACK = f"UPDATE command_journal SET {LATER} WHERE command_id = %s AND state = 'accepted'"  # noqa: S608
 
 
 class JournalDesk:

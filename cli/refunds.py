@@ -102,7 +102,7 @@ def _accept(connection: Connection, command: Command, command_id: UUID) -> Envel
         command_id=command_id,
         request_hash=command_id.bytes,
         principal=f"staff:{getpass.getuser()}@cli",
-        correlation_id=str(command_id),
+        correlation_id=command_id.hex,
     )
     assert accepted.envelope is not None, "the command id is new"
     return accepted.envelope

@@ -46,6 +46,10 @@ def _entries(twin: str | None, twin_ledger: Path | None) -> list[ProviderEntry] 
 def print_report(report: Report, console: Console) -> None:
     """A line per invariant, then what breaks them, then what waits for a person."""
     table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column(no_wrap=True)
+    # The name is what a person looks the view up by: it is never shortened.
+    table.add_column(no_wrap=True, min_width=max(len(check.name) for check in report.checks))
+    table.add_column()
     for check in report.checks:
         mark = "[red]✗[/red]" if check.count else "[green]✓[/green]"
         table.add_row(mark, f"[bold]{check.name}[/bold]", check.statement)

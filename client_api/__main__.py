@@ -34,6 +34,8 @@ def main() -> None:
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=GRACE_SECONDS,
         server_header=False,
+        # Whoever connects is who asks; a gateway before us will say which addresses of its own to trust.
+        proxy_headers=False,
         access_log=False,
         log_config=None,
     )

@@ -11,7 +11,7 @@ import structlog
 from fastapi import APIRouter, Depends, Request, Response
 from sqlalchemy import Connection
 
-from bus.messages import AMOUNT_LIMIT_MINOR
+from bus.messages import AMOUNT_LIMIT_MINOR, Command
 from bus.port import Envelope
 from client_api.checks import decide_check
 from client_api.outcomes import command_of, named_attempt, reason_to_set_aside
@@ -44,6 +44,7 @@ from storage.sealing import unseal
 
 PROVIDER: Final = "cloudpayments"
 SIGNATURE_LENGTH_LIMIT: Final = 200
+# To pay, fail and refund once stored, also when order or amount do not match: money has moved.
 HEARD: Final = check_body(CheckAnswer.ACCEPTED)
 
 log = structlog.get_logger(__name__)
@@ -175,18 +176,25 @@ class _Heard:
         )
 
     def _accept(self, connection: Connection, inbox_id: UUID) -> Envelope | None:
-        attempt = named_attempt(connection, self._account.account_id, self._callback)
-        story = find_correlation_id(connection, attempt.id) if attempt else None
+        command = command_of(connection, self._studio_id, self._account.account_id, self._callback)
         accepted = accept(
             connection,
-            command_of(connection, self._studio_id, self._account.account_id, self._callback),
+            command,
             command_id=self._command_id,
             request_hash=self._callback.deduplication_hash,
             principal=f"callback:{inbox_id}",
-            correlation_id=story or self._trace,
+            correlation_id=self._story(connection, command) or self._trace,
             causation_id=inbox_id,
         )
         return accepted.envelope
+
+    def _story(self, connection: Connection, command: Command) -> str | None:
+        """Of the request that asked for this refund, else of the one that began the attempt."""
+        refund = find_correlation_id(connection, getattr(command, "refund_id", None))
+        if refund is not None:
+            return refund
+        attempt = named_attempt(connection, self._account.account_id, self._callback)
+        return find_correlation_id(connection, attempt.id if attempt else None)
 
 
 def _signature(request: Request) -> str:

@@ -3,6 +3,7 @@
 Made once by `app.create_app`; endpoints get their parts as FastAPI dependencies.
 """
 
+import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -29,6 +30,9 @@ HOST_CACHE_SECONDS: Final = 5.0
 HOST_CACHE_LIMIT: Final = 1_000
 HOST_LENGTH_LIMIT: Final = 253
 BUS_PAUSE_SECONDS: Final = 1.0
+# All of it is looked at: the whole header goes into addresses that we make, and `studio:80@elsewhere` has a
+# studio's name only up to its colon.
+_HOST = re.compile(r"([a-z0-9._-]+|\[[0-9a-f:.]+\])(?::[0-9]{0,5})?")
 
 log = structlog.get_logger(__name__)
 
@@ -149,10 +153,8 @@ def get_studio_id(request: Request, services: "ServicesOf") -> UUID:
 
 def host_of(request: Request) -> str:
     """The Host header without its port, lower case; empty when it is no host."""
-    name = request.headers.get("host", "").lower()
-    if not name.startswith("["):
-        name = name.rpartition(":")[0] if ":" in name else name
-    return name if len(name) <= HOST_LENGTH_LIMIT and name.isascii() and name.isprintable() else ""
+    found = _HOST.fullmatch(request.headers.get("host", "").lower())
+    return found[1] if found and len(found[1]) <= HOST_LENGTH_LIMIT else ""
 
 
 def get_caller(

@@ -29,12 +29,15 @@ REFRESH_BYTES: Final = 32
 TOKEN_LENGTH_LIMIT: Final = 2_000
 _CLAIMS: Final = ["aud", "exp", "iat", "iss", "sid", "sub", "typ"]
 
-# One hash takes 64 MiB: forty threads at once would take the machine.
+# One hash takes 64 MiB: forty threads at once would take the machine. Waiting takes a thread too, of those
+# that all requests share: who would make the queue longer is sent away at once.
 HASHES_AT_ONCE: Final = 2
+HASHES_WAITING: Final = 8
 HASH_QUEUE_SECONDS: Final = 5
 
 _hasher = PasswordHash((Argon2Hasher(),))
 _hash_places = threading.BoundedSemaphore(HASHES_AT_ONCE)
+_hash_queue = threading.BoundedSemaphore(HASHES_AT_ONCE + HASHES_WAITING)
 _unknown_person_hash = _hasher.hash(secrets.token_urlsafe())
 
 
@@ -91,12 +94,17 @@ def new_refresh_token() -> str:
 
 @contextmanager
 def _hashing() -> Iterator[None]:
-    if not _hash_places.acquire(timeout=HASH_QUEUE_SECONDS):
+    if not _hash_queue.acquire(blocking=False):
         raise unavailable()
     try:
-        yield
+        if not _hash_places.acquire(timeout=HASH_QUEUE_SECONDS):
+            raise unavailable()
+        try:
+            yield
+        finally:
+            _hash_places.release()
     finally:
-        _hash_places.release()
+        _hash_queue.release()
 
 
 def hash_password(password: str) -> str:

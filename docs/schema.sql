@@ -656,18 +656,22 @@ GRANT INSERT ON customer, session, command_journal, callback_inbox, audit TO bil
 GRANT UPDATE (rotated_at, revoked_at) ON session TO billbus_api;
 GRANT UPDATE (password_hash) ON customer TO billbus_api;
 
-GRANT SELECT ON studio, clock_offset, customer, plan, price, provider_account TO billbus_updater;
+-- No password hash and no sealed secret goes where it is not used.
+GRANT SELECT ON studio, clock_offset, plan, price TO billbus_updater;
+GRANT SELECT (id, studio_id) ON customer TO billbus_updater;
+GRANT SELECT (id, studio_id, is_active) ON provider_account TO billbus_updater;
 GRANT SELECT, INSERT, UPDATE ON subscription, invoice_counter, invoice, payment_attempt, provider_payment,
     refund TO billbus_updater;
 GRANT SELECT, INSERT ON invoice_line, ledger_account, ledger_transfer, state_event, outbox TO billbus_updater;
-GRANT SELECT, UPDATE ON command_journal TO billbus_updater;
+GRANT SELECT, UPDATE (state, answered_at, result, problem, tries, publish_count, republish_at)
+    ON command_journal TO billbus_updater;
 
 GRANT SELECT ON command_journal, outbox, provider_payment TO billbus_relay;
 GRANT UPDATE (republish_at, publish_count) ON command_journal TO billbus_relay;
 GRANT UPDATE (claimed_until, publish_count, published_at) ON outbox TO billbus_relay;
 GRANT SELECT, INSERT, UPDATE ON inbox TO billbus_relay;
 
-GRANT SELECT ON studio, clock_offset, customer, subscription, invoice, payment_attempt, provider_account,
+GRANT SELECT ON studio, clock_offset, subscription, invoice, payment_attempt, provider_account,
     provider_payment, refund, state_event TO billbus_worker;
 GRANT SELECT, INSERT, UPDATE ON provider_call TO billbus_worker;
 GRANT SELECT, INSERT ON command_journal TO billbus_worker;
@@ -675,7 +679,11 @@ GRANT SELECT, INSERT, UPDATE ON job_run TO billbus_worker;
 
 GRANT SELECT ON ALL TABLES IN SCHEMA public TO billbus_verify;
 GRANT SELECT ON ALL TABLES IN SCHEMA public TO billbus_platform;
-REVOKE SELECT ON session, provider_account, callback_inbox FROM billbus_platform;
+REVOKE SELECT ON session, customer, staff_member, provider_account, payment_method, callback_inbox
+    FROM billbus_verify, billbus_platform;
+GRANT SELECT (id, studio_id, provider, public_id, is_test, is_active, created_at) ON provider_account
+    TO billbus_verify, billbus_platform;
+GRANT SELECT (id, studio_id, created_at) ON customer TO billbus_verify, billbus_platform;
 
 -- 0002_invariants.sql
 

@@ -177,14 +177,6 @@ class Callback:
         return self.decline.code if self.decline else None
 
 
-class CallbackReader(Protocol):
-    """Verifies raw bytes, then reads them. Raises BadSignature, UnreadableCallback."""
-
-    def __call__(
-        self, account: ProviderAccount, kind: CallbackKind, headers: Mapping[str, str], raw_body: bytes
-    ) -> Callback: ...
-
-
 class BadSignature(Exception):
     """The callback is not proven to come from the provider."""
 

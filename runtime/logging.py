@@ -28,7 +28,7 @@ _SECRET_KEY = re.compile(
 # `user:password@` of a URL in an exception's text, and the values that SQLAlchemy prints beside a statement.
 _URL_PASSWORD = re.compile(r"(://[^\s:/@]*):[^\s@/]+@")
 _STATEMENT_PARAMETERS = re.compile(r"^\[parameters: .*$", re.MULTILINE)
-_ROW_DETAIL = re.compile(r"^DETAIL: .*$", re.MULTILINE)
+_ROW_DETAIL = re.compile(r"^(?:DETAIL: |CONTEXT:  JSON data).*$", re.MULTILINE)
 # Loud at INFO and of no use there; uvicorn's access lines are written by the API itself.
 _QUIET_LOGGERS = ("uvicorn.access", "httpx", "httpcore", "pika", "kombu", "amqp", "alembic", "transitions")
 

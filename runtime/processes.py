@@ -47,7 +47,6 @@ class Child:
         self.command = tuple(command)
         self.log_file = log_file
         self.restart = restart
-        self.restarts_count = 0
         self._environment = None if environment is None else dict(environment)
         self._working_directory = working_directory
         self._process: subprocess.Popen[bytes] | None = None
@@ -155,7 +154,6 @@ class Child:
         if now < self._restart_at:
             return False
         self._restart_at = None
-        self.restarts_count += 1
         self.start()
         return True
 

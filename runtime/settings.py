@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import Annotated, TypeVar
 
-from pydantic import Field, HttpUrl, SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -31,7 +31,6 @@ class ApiSettings(ProcessSettings):
 
     token_key: SecretStr = Field(min_length=32)
     sealing_key: SecretStr
-    callback_base_url: HttpUrl | None = None
     client_api_host: str = "127.0.0.1"
     client_api_port: int = Field(default=8000, ge=1, le=65535)
     demo_sign_in: bool = False

@@ -38,6 +38,7 @@ from runtime.stack_services import (
     ROOT,
     Ground,
     bootstrap_commands,
+    metrics_urls,
     product_services,
     seed_command,
     twin_service,
@@ -46,7 +47,7 @@ from runtime.stack_services import (
 WATCH_SECONDS = 0.5
 STORY_STOP_SECONDS = 5.0
 INTERRUPTED_EXIT_CODE = 130
-PORT_NAMES = ("twin", POSTGRES, "state_updater", "billing_consumer.0", "billing_consumer.1")
+PORT_NAMES = ("twin", POSTGRES, "state_updater", "billing_consumer.0", "billing_consumer.1", "worker")
 KEPT = (POSTGRES, RABBIT, "twin", "celery", "logs", SECRETS_FILE, PORTS_FILE, SHELL_FILE)
 
 
@@ -139,7 +140,7 @@ class Stack:
             console = f"{servers.rabbit.management_url}  (user and password: {shell_file})"
             rows.append(("RabbitMQ console", console))
         rows += [
-            ("Metrics", f"{ground.client_url}/metrics"),
+            *(("Metrics", f"{url}  ({name})") for name, url in metrics_urls(ground).items()),
             ("Logs", f"{_short(ground.log_dir)}/"),
             ("Database", f'. {shell_file} && psql "$DATABASE_URL"'),
             ("Check the books", f". {shell_file} && billbus verify --twin {ground.twin_url}"),

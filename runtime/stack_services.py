@@ -14,6 +14,7 @@ from runtime.stack_secrets import Secrets
 
 ROOT = Path(__file__).resolve().parent.parent
 TWIN_TERMINAL = "demo-terminal"
+METRICS_VARIABLE = "METRICS_PORT"
 # Of our own environment; anything else (proxies, a stray METRICS_PORT) would make two runs differ.
 _KEPT_VARIABLES = ("PATH", "HOME", "LANG", "LC_ALL", "LOG_LEVEL", "PYTHONPATH", "SSL_CERT_FILE")
 _KEPT_PREFIX = "PG"  # libpq's: a given DATABASE_URL may rely on them
@@ -126,6 +127,13 @@ def product_services(ground: Ground) -> list[Service]:
     return [_client_api(ground), *consumers, _relay(ground), *_task_services(ground)]
 
 
+def metrics_urls(ground: Ground) -> dict[str, str]:
+    """Where each process counts, by its name."""
+    ports = {one.name: one.environment.get(METRICS_VARIABLE) for one in product_services(ground)}
+    counted = {name: f"http://{LOOPBACK}:{port}/metrics" for name, port in ports.items() if port}
+    return {"client_api": f"{ground.client_url}/metrics", **counted}
+
+
 def task_environment(ground: Ground) -> dict[str, str]:
     """Of those who send, run or schedule tasks. The worker's TMPDIR: it renames into its folders."""
     if ground.amqp_url is not None:
@@ -159,6 +167,8 @@ def _relay(ground: Ground) -> Service:
 
 def _task_services(ground: Ground) -> list[Service]:
     worker = task_environment(ground) | {"SEALING_KEY": ground.secrets.sealing_key}
+    if "worker" in ground.ports:
+        worker[METRICS_VARIABLE] = str(ground.ports["worker"])
     return [
         Service("worker", ("-m", "state_updater.tasks", "worker"), worker, ready_words=" ready."),
         # Celery's worker hears a signal only when its broker brings something: beat's next sweep does.
@@ -175,7 +185,7 @@ def _task_services(ground: Ground) -> list[Service]:
 def _counted(ground: Ground, name: str, words: tuple[str, ...], environment: Mapping[str, str]) -> Service:
     """A process without HTTP of its own, but with metrics: where those are served, it has begun."""
     port = ground.ports[name]
-    metrics = {"METRICS_PORT": str(port)}
+    metrics = {METRICS_VARIABLE: str(port)}
     # The one path that is answered without collecting anything.
     return Service(name, words, {**environment, **metrics}, f"http://{LOOPBACK}:{port}/favicon.ico")
 

@@ -242,8 +242,8 @@ def _write(connection: Connection, batch: Batch, answers: Sequence[Answer]) -> N
         (ANSWER_JOURNAL, journal),
     ]
     with connection.pipeline():
-        if batch.foreign_accounts:
-            execute_rows(connection, INSERT_ACCOUNTS, sorted(batch.foreign_accounts))
+        if batch.other_currency_accounts:
+            execute_rows(connection, INSERT_ACCOUNTS, sorted(batch.other_currency_accounts))
         sent = batch.waves.send(connection)
         for statement, rows in appended:
             if rows:

@@ -102,7 +102,6 @@ def _listed(states: Iterable[str]) -> str:
     return ", ".join(f"'{state}'" for state in sorted(states))
 
 
-
 BY_ID = "id = ANY(%b::uuid[])"
 LOCKS: dict[str, str] = {
     "subscription_id": _lock(Subscription, BY_ID),

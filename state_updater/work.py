@@ -61,7 +61,7 @@ class Batch:
     events: list[Values] = field(default_factory=list)
     transfers: list[Values] = field(default_factory=list)
     outbox: list[Values] = field(default_factory=list)
-    foreign_accounts: set[tuple[UUID, UUID, str, str]] = field(default_factory=set)
+    other_currency_accounts: set[tuple[UUID, UUID, str, str]] = field(default_factory=set)
     # Rows that still need an invoice number: (studio, year) and the row whose number column waits.
     unnumbered: list[tuple[UUID, int, Values]] = field(default_factory=list)
 
@@ -158,9 +158,7 @@ class Work:
         """Refunds of a payment that have not gone out, oldest first."""
         refunds = self._loaded.refunds.values()
         open_ones = [
-            each
-            for each in refunds
-            if each.provider_payment_id == payment_id and each.state in WITHDRAWABLE
+            each for each in refunds if each.provider_payment_id == payment_id and each.state in WITHDRAWABLE
         ]
         return sorted(open_ones, key=lambda each: each.id)
 
@@ -246,7 +244,7 @@ class Work:
         accounts = [(ledger_account_id(self.studio.id, kind, currency), kind) for kind in ACCOUNTS[posting]]
         if currency != self.studio.currency:
             for identifier, kind in accounts:
-                self._batch.foreign_accounts.add((identifier, self.studio.id, kind.value, currency))
+                self._batch.other_currency_accounts.add((identifier, self.studio.id, kind.value, currency))
         (debit, _), (credit, _) = accounts
         self._batch.transfers.append(
             [

@@ -28,17 +28,18 @@ _MARK_PUBLISHED = text("""
     UPDATE outbox SET published_at = clock_timestamp() WHERE id = ANY(:ids) AND published_at IS NULL
 """)
 _RELEASE = text("UPDATE outbox SET claimed_until = NULL WHERE id = ANY(:ids) AND published_at IS NULL")
-# 15 s, doubled up to 10 min.
-_CLAIM_COMMANDS = text("""
-    UPDATE command_journal SET publish_count = publish_count + 1,
+# 15 s, doubled up to 10 min. For whoever sets a command's next publishing: the relay, the consumer.
+LATER = """publish_count = publish_count + 1,
         republish_at = clock_timestamp() + least(interval '10 minutes',
-            interval '15 seconds' * power(2, least(publish_count, 10)))
+            interval '15 seconds' * power(2, least(publish_count, 10)))"""
+_CLAIM_COMMANDS = text(f"""
+    UPDATE command_journal SET {LATER}
     WHERE command_id IN (SELECT command_id FROM command_journal
         WHERE state = 'accepted' AND republish_at <= clock_timestamp()
         ORDER BY sequence LIMIT :limit FOR NO KEY UPDATE SKIP LOCKED)
     RETURNING command_id, sequence, studio_id, partition, kind, schema_version, body, correlation_id,
         causation_id
-""")
+""")  # noqa: S608  # our own words
 _RELEASE_COMMANDS = text("""
     UPDATE command_journal SET publish_count = publish_count - 1, republish_at = clock_timestamp()
     WHERE command_id = ANY(:ids) AND state = 'accepted' AND publish_count > 0

@@ -46,7 +46,7 @@ _FIND_PAYMENT = text("""
     WHERE payment.provider_account_id = :account_id AND payment.transaction_id = :transaction_id
 """)
 _FIND_CORRELATION = text(
-    "SELECT correlation_id FROM state_event WHERE aggregate_id = :attempt_id AND version = 1"
+    "SELECT correlation_id FROM state_event WHERE aggregate_id = :aggregate_id AND version = 1"
 )
 # The most certain match first: our own id in it, the provider's id, then a call whose answer is missing.
 _FIND_REFUND = text("""
@@ -130,9 +130,9 @@ def store_callback(
     return connection.execute(_INSERT, row).rowcount == 1
 
 
-def find_correlation_id(connection: Connection, attempt_id: UUID) -> str | None:
-    """Of the request that began an attempt: what its provider tells later is part of the same story."""
-    found: str | None = connection.scalar(_FIND_CORRELATION, {"attempt_id": attempt_id})
+def find_correlation_id(connection: Connection, aggregate_id: UUID | None) -> str | None:
+    """Of the request that began an attempt or refund: what its provider tells later is the same story."""
+    found: str | None = connection.scalar(_FIND_CORRELATION, {"aggregate_id": aggregate_id})
     return found
 
 

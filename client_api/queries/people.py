@@ -40,6 +40,13 @@ _INSERT_SESSION = text("""
     INSERT INTO session (id, studio_id, customer_id, family_id, token_hash, created_at, expires_at)
     VALUES (:id, :studio_id, :customer_id, :family_id, :token_hash, :created_at, :expires_at)
 """)
+# A sign-in's first row is its lock. Without it a token that is being minted is not seen by who ends the
+# sign-in at that moment, and outlives it.
+_LOCK_FAMILY = text("""
+    SELECT 1 FROM session
+    WHERE family_id = (SELECT family_id FROM session WHERE token_hash = :token_hash)
+    ORDER BY id LIMIT 1 FOR UPDATE
+""")
 _ROTATE = text("""
     UPDATE session SET rotated_at = :now
     WHERE token_hash = :token_hash AND rotated_at IS NULL AND revoked_at IS NULL AND expires_at > :now
@@ -100,6 +107,7 @@ def rotate(connection: Connection, token: str, now: datetime) -> Rotation | None
     must commit that before it refuses.
     """
     row = {"token_hash": sha256(token.encode()), "now": now}
+    connection.execute(_LOCK_FAMILY, row)
     used = connection.execute(_ROTATE, row).one_or_none()
     if used is not None:
         return Rotation(used.customer_id, used.family_id, is_reuse=False)
@@ -112,7 +120,9 @@ def rotate(connection: Connection, token: str, now: datetime) -> Rotation | None
 
 def revoke_family(connection: Connection, token: str, now: datetime) -> UUID | None:
     """Ends the sign-in that a refresh token is of, used up or not; its customer, or None if there is none."""
-    found = connection.execute(_FIND_FAMILY, {"token_hash": sha256(token.encode())}).one_or_none()
+    row = {"token_hash": sha256(token.encode())}
+    connection.execute(_LOCK_FAMILY, row)
+    found = connection.execute(_FIND_FAMILY, row).one_or_none()
     if found is None:
         return None
     connection.execute(_REVOKE, {"family_id": found.family_id, "now": now})

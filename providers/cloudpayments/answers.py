@@ -23,9 +23,6 @@ from providers.port import (
     OutcomeKind,
 )
 
-RECORDED_BODY: Final = b'{"code":0}'
-"""The answer to pay, fail and refund once stored, also when order or amount do not match: money has moved."""
-
 CHECK_CODES: Final = MappingProxyType(
     {
         CheckAnswer.ACCEPTED: 0,

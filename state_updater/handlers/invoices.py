@@ -47,7 +47,7 @@ def draw_and_open(
     return invoice
 
 
-def in_flight_check(work: Work, invoice_id: UUID) -> list[Attempt]:
+def require_none_in_flight(work: Work, invoice_id: UUID) -> list[Attempt]:
     """The live attempts of an invoice, none of which has money moving. Raises Refused if one has."""
     attempts = work.live_attempts(invoice_id)
     for attempt in attempts:
@@ -65,7 +65,7 @@ def close_unpaid(
     """
     if trigger not in INVOICE.triggers_from(invoice.state):
         raise TransitionRefused(machine="invoice", state=invoice.state, trigger=trigger)
-    attempts = in_flight_check(work, invoice.id)
+    attempts = require_none_in_flight(work, invoice.id)
     for attempt in attempts:
         work.step(attempt, "cancel")
     was_open = invoice.state == "open"

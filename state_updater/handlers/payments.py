@@ -13,7 +13,7 @@ from billing.periods import period_end
 from bus.messages import RecordPaymentOutcome, StartPayment
 from kit.errors import InvalidMessage, NotFound, Refused, TransitionRefused
 from state_updater.handlers.giving_back import apply_early_refunds
-from state_updater.handlers.invoices import in_flight_check
+from state_updater.handlers.invoices import require_none_in_flight
 from state_updater.rows import Attempt, Invoice, Payment, Subscription
 from state_updater.work import Work
 
@@ -29,7 +29,7 @@ def handle_start_payment(command: StartPayment, work: Work) -> dict[str, Any]:
     for attempt in live:
         if (attempt.method, attempt.provider_account_id) == (command.method, account.id):
             return {"attempt_id": str(attempt.id), "unchanged": True}
-    in_flight_check(work, invoice.id)
+    require_none_in_flight(work, invoice.id)
     for attempt in live:
         work.step(attempt, "cancel")
     return {"attempt_id": str(_begin_attempt(command, work, invoice).id)}

@@ -1,6 +1,7 @@
 """Servers of this folder's own, because its tests kill them, and the two transports over them."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from uuid import UUID
 
 import psycopg
@@ -12,10 +13,14 @@ from kit.ids import new_id
 from models.migrate import upgrade
 from models.roles import bootstrap
 from runtime.ports import free_port
-from runtime.postgres import PostgresServer
+from runtime.postgres import PostgresInstallation, PostgresServer
 from runtime.rabbitmq import RabbitServer
 from tests.contract.bus.transports import EmbeddedTransport, RabbitTransport, Transport
-from tests.servers import main_installation, open_directory, private_rabbit
+from tests.servers import main_installation, open_directory, private_rabbit, wheel_installation
+
+TRANSPORTS = ["rabbit", "embedded"] + (
+    ["wheel_embedded"] if wheel_installation() != main_installation() else []
+)
 
 
 @pytest.fixture(scope="package")
@@ -25,27 +30,22 @@ def bus_rabbit() -> Iterator[RabbitServer]:
 
 
 @pytest.fixture(scope="package")
-def bus_postgres() -> Iterator[PostgresServer]:
-    """On a fixed port, so that it is found again after it was killed."""
-    with open_directory() as directory:
-        server = PostgresServer(directory, installation=main_installation(), port=free_port())
-        try:
-            server.start()
-            _migrate(server.url())
-            yield server
-        finally:
-            server.erase()
+def studio_id() -> UUID:
+    """There is a studio of this id on every server of this folder."""
+    return new_id()
 
 
 @pytest.fixture(scope="package")
-def studio_id(bus_postgres: PostgresServer) -> UUID:
-    studio_id = new_id()
-    with psycopg.connect(bus_postgres.url()) as connection:
-        connection.execute(
-            "INSERT INTO studio (id, name, host, timezone, currency) VALUES (%s, 'Bus', 'bus', 'UTC', 'RUB')",
-            [studio_id],
-        )
-    return studio_id
+def bus_postgres(studio_id: UUID) -> Iterator[PostgresServer]:
+    with _postgres_with_studio(main_installation(), studio_id) as server:
+        yield server
+
+
+@pytest.fixture(scope="package")
+def bus_wheel_postgres(studio_id: UUID) -> Iterator[PostgresServer]:
+    """Of the version that ./run brings, where it is another one."""
+    with _postgres_with_studio(wheel_installation(), studio_id) as server:
+        yield server
 
 
 @pytest.fixture
@@ -56,17 +56,45 @@ def rabbit_transport(bus_rabbit: RabbitServer) -> Iterator[RabbitTransport]:
 
 
 @pytest.fixture
-def embedded_transport(bus_postgres: PostgresServer, studio_id: UUID) -> EmbeddedTransport:
-    transport = EmbeddedTransport(bus_postgres, bus_postgres.url())
+def embedded_transport(bus_postgres: PostgresServer) -> EmbeddedTransport:
+    return _empty_transport(bus_postgres)
+
+
+@pytest.fixture
+def wheel_embedded_transport(bus_wheel_postgres: PostgresServer) -> EmbeddedTransport:
+    return _empty_transport(bus_wheel_postgres)
+
+
+@pytest.fixture(params=TRANSPORTS)
+def transport(request: pytest.FixtureRequest) -> Transport:
+    transport: Transport = request.getfixturevalue(f"{request.param}_transport")
+    return transport
+
+
+def _empty_transport(server: PostgresServer) -> EmbeddedTransport:
+    transport = EmbeddedTransport(server, server.url())
     transport.execute("DELETE FROM command_journal")
     transport.execute("DELETE FROM inbox")
     return transport
 
 
-@pytest.fixture(params=["rabbit", "embedded"])
-def transport(request: pytest.FixtureRequest) -> Transport:
-    transport: Transport = request.getfixturevalue(f"{request.param}_transport")
-    return transport
+@contextmanager
+def _postgres_with_studio(installation: PostgresInstallation, studio_id: UUID) -> Iterator[PostgresServer]:
+    """On a fixed port, so that it is found again after it was killed."""
+    with open_directory() as directory:
+        server = PostgresServer(directory, installation=installation, port=free_port())
+        try:
+            server.start()
+            _migrate(server.url())
+            with psycopg.connect(server.url()) as connection:
+                connection.execute(
+                    "INSERT INTO studio (id, name, host, timezone, currency)"
+                    " VALUES (%s, 'Bus', 'bus', 'UTC', 'RUB')",
+                    [studio_id],
+                )
+            yield server
+        finally:
+            server.erase()
 
 
 def _migrate(database_url: str) -> None:

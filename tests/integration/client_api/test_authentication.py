@@ -1,14 +1,20 @@
 """Signing in, staying signed in, and every token that must not work."""
 
+import secrets
+from concurrent.futures import ThreadPoolExecutor, wait
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import jwt
 import pytest
 from httpx import Client
+from sqlalchemy import Engine
 
+from client_api.queries.people import insert_session, revoke_family, rotate
 from client_api.tokens import ISSUER
 from runtime.settings import ApiSettings
+from storage.database import create_role_engine, tenant
 from tests.integration.client_api.conftest import ShopWindow
 from tests.integration.client_api.people import PASSWORD, Person, register
 
@@ -50,6 +56,40 @@ def test_signing_out_ends_the_access_token_too(client: Client, person: Person) -
     answer = client.post("/api/v1/auth/logout", json={"refresh_token": person.refresh_token})
     assert answer.status_code == 204
     assert person.get("/api/v1/me").status_code == 401
+
+
+@pytest.mark.parametrize("ending", ["sign-out", "reuse"])
+def test_a_token_that_is_being_minted_ends_with_its_sign_in(
+    api_database: str, client: Client, shop: ShopWindow, person: Person, ending: str
+) -> None:
+    """The refresh has not committed when the sign-in is ended: its token is not there yet to be revoked."""
+    engine = create_role_engine(api_database, "billbus_api", "test-race")
+    now = datetime.now(UTC)
+    minted, shown = secrets.token_hex(16), person.refresh_token
+    if ending == "reuse":
+        renewed = client.post("/api/v1/auth/refresh", json={"refresh_token": shown}).json()
+        person = replace(person, access_token=renewed["access_token"], refresh_token=renewed["refresh_token"])
+    with ThreadPoolExecutor(1) as ender:
+        with tenant(engine, shop.studio_id) as connection:
+            rotation = rotate(connection, person.refresh_token, now)
+            assert rotation is not None
+            ended = ender.submit(_end, engine, shop, ending, shown, now)
+            wait([ended], timeout=0.5)
+            insert_session(connection, shop.studio_id, person.customer_id, rotation.family_id, minted, now)
+        ended.result(timeout=10)
+    engine.dispose()
+    assert person.get("/api/v1/me").status_code == 401
+    assert client.post("/api/v1/auth/refresh", json={"refresh_token": minted}).status_code == 401
+
+
+def _end(engine: Engine, shop: ShopWindow, ending: str, token: str, now: datetime) -> None:
+    with tenant(engine, shop.studio_id) as connection:
+        if ending == "reuse":
+            rotation = rotate(connection, token, now)
+            assert rotation is not None
+            assert rotation.is_reuse
+        else:
+            assert revoke_family(connection, token, now) is not None
 
 
 def test_a_token_of_one_studio_is_none_in_another(

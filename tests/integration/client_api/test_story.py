@@ -1,5 +1,6 @@
 """The main job over HTTP: subscribe, pay, hear the provider, ask for money back, cancel."""
 
+import json
 import secrets
 from collections.abc import Callable
 from time import monotonic, sleep
@@ -9,7 +10,7 @@ import pytest
 from httpx import Client
 
 from tests.integration.client_api.conftest import ORIGIN, ShopWindow
-from tests.integration.client_api.notices import notify, pay_fields
+from tests.integration.client_api.notices import new_transaction_id, notify, pay_fields
 from tests.integration.client_api.people import Person, paying, subscribed
 
 pytestmark = pytest.mark.usefixtures("consumer")
@@ -74,6 +75,33 @@ def test_a_refund_request_reserves_its_sum(client: Client, person: Person, shop:
     assert first.json()["state"] == "requested"
     assert (more.status_code, more.json()["code"]) == (409, "nothing_refundable")
     assert person.get(f"/api/v1/invoices/{invoice['id']}").json()["allowed_actions"] == []
+
+
+def test_what_the_provider_tells_of_a_refund_belongs_to_the_request_that_asked_for_it(
+    client: Client, person: Person, shop: ShopWindow, storage: Any
+) -> None:
+    invoice = paid_invoice(client, person, shop)
+    path = f"/api/v1/invoices/{invoice['id']}/refund-requests"
+    body = {"amount_minor": 149_000, "reason": "Заболела"}
+    trace, key = secrets.token_hex(16), secrets.token_hex(8)
+    asked = person.post(path, body, Prefer="wait=15", Idempotency_Key=key, X_Request_ID=trace)
+    told = new_transaction_id()
+    fields = {
+        "TransactionId": told,
+        "PaymentTransactionId": new_transaction_id(),
+        "Amount": "1490.00",
+        "OperationType": "Refund",
+        "InvoiceId": invoice["attempts"][0]["id"],
+        "AccountId": str(person.customer_id),
+        "Data": json.dumps({"refund_id": asked.json()["id"]}),
+    }
+    assert notify(client, shop, "refund", fields).json() == {"code": 0}
+    ((correlation_id,),) = storage(
+        "SELECT correlation_id FROM command_journal WHERE kind = 'RecordRefundOutcome'"
+        " AND convert_from(body, 'UTF8')::jsonb ->> 'provider_refund_id' = %s",
+        told,
+    )
+    assert correlation_id == trace
 
 
 def test_canceling_voids_the_open_invoice(person: Person, shop: ShopWindow) -> None:

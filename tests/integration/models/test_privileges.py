@@ -36,7 +36,7 @@ WRITES: dict[str, dict[str, str]] = {
         "UPDATE payment_attempt": "*",
         "UPDATE provider_payment": "*",
         "UPDATE refund": "*",
-        "UPDATE command_journal": "*",
+        "UPDATE command_journal": "answered_at problem publish_count republish_at result state tries",
     },
     "billbus_relay": {
         "UPDATE command_journal": "publish_count republish_at",
@@ -87,3 +87,25 @@ def test_role_writes_what_the_table_says(database_url: str, role: str) -> None:
 def test_nobody_deletes_truncates_or_owns(database_url: str) -> None:
     with owner_engine(database_url).connect() as connection:
         assert connection.execute(_TABLE_PRIVILEGES, {"roles": list(ROLES)}).all() == []
+
+
+# Hashes and sealed secrets, and the only roles that may look at them.
+SECRETS = {
+    "customer.password_hash": {"billbus_api"},
+    "provider_account.sealed_secret": {"billbus_api", "billbus_worker"},
+    "session.token_hash": {"billbus_api"},
+    "staff_member.password_hash": set(),
+    "payment_method.sealed_token": {"billbus_api"},
+}
+
+
+@pytest.mark.parametrize("column", SECRETS)
+def test_secret_is_read_where_it_is_used_and_nowhere_else(database_url: str, column: str) -> None:
+    table, _, name = column.partition(".")
+    question = text("""
+        SELECT role FROM unnest(CAST(:roles AS text[])) AS role
+        WHERE has_column_privilege(role, :table, :name, 'SELECT')
+    """)
+    with owner_engine(database_url).connect() as connection:
+        readers = connection.scalars(question, {"roles": list(ROLES), "table": table, "name": name})
+        assert set(readers) == SECRETS[column]

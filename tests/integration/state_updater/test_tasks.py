@@ -12,6 +12,8 @@ from uuid import UUID
 
 import orjson
 import pytest
+from structlog.contextvars import merge_contextvars
+from structlog.testing import capture_logs
 
 from bus.messages import RecordPaymentOutcome, decode_command
 from kit.ids import new_id, sha256
@@ -181,6 +183,15 @@ def test_a_page_is_asked_for_and_offered(terminal: Terminal) -> None:
     )
     assert state == "requires_action"
     assert url.startswith(terminal.twin.url)
+
+
+def test_every_call_is_told_of_under_the_correlation_id_of_its_request(terminal: Terminal) -> None:
+    _, _, attempt_id = terminal.offer_link()
+    with capture_logs([merge_contextvars]) as lines:
+        terminal.start(attempt_id)
+    (line,) = [line for line in lines if line["event"] == "provider was called"]
+    assert (line["trace.id"], line["attempt_id"]) == ("test", str(attempt_id))
+    assert (line["kind"], line["outcome"]) == ("create", "requires_action")
 
 
 def test_the_call_is_on_record_before_any_byte_leaves(terminal: Terminal) -> None:

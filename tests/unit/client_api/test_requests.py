@@ -34,10 +34,17 @@ def test_prefer_says_how_long_to_wait(prefer: str, seconds: int) -> None:
     [
         ("Studio.Example.org", "studio.example.org"),
         ("localhost:8000", "localhost"),
-        ("[::1]:80", "[::1]:80"),
+        ("localhost:", "localhost"),
+        ("[::1]:80", "[::1]"),
         ("", ""),
         ("a" * 300, ""),
         ("\u00e9", ""),
+        ("localhost:80@elsewhere.example.org", ""),
+        ("localhost:1/path", ""),
+        ('localhost:"><script>', ""),
+        ("localhost:80:80", ""),
+        ("localhost:999999", ""),
+        ("[localhost]:80", ""),
     ],
 )
 def test_the_host_is_taken_without_its_port(header: str, host: str) -> None:

@@ -80,5 +80,13 @@ def test_an_exceptions_text_loses_its_values(capsys: pytest.CaptureFixture[str])
     assert "a@example.org" not in text
 
 
+def test_json_that_postgres_quotes_is_left_out_and_its_own_functions_stay() -> None:
+    quoted = 'CONTEXT:  JSON data, line 1: {"a":"secret...\nunnamed portal parameter $1'
+    assert "secret" not in without_values(quoted)
+    assert (
+        without_values("CONTEXT:  PL/pgSQL function f() line 3") == "CONTEXT:  PL/pgSQL function f() line 3"
+    )
+
+
 def test_statement_parameters_are_left_out() -> None:
     assert "secret" not in without_values("[SQL: SELECT 1]\n[parameters: {'a': 'secret'}]\nmore")
