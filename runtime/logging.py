@@ -30,7 +30,20 @@ _URL_PASSWORD = re.compile(r"(://[^\s:/@]*):[^\s@/]+@")
 _STATEMENT_PARAMETERS = re.compile(r"^\[parameters: .*$", re.MULTILINE)
 _ROW_DETAIL = re.compile(r"^(?:DETAIL: |CONTEXT:  JSON data).*$", re.MULTILINE)
 # Loud at INFO and of no use there; uvicorn's access lines are written by the API itself.
-_QUIET_LOGGERS = ("uvicorn.access", "httpx", "httpcore", "pika", "kombu", "amqp", "alembic", "transitions")
+# Celery tells of every sweep at INFO, in three loggers, every two seconds.
+_QUIET_LOGGERS = (
+    "uvicorn.access",
+    "httpx",
+    "httpcore",
+    "pika",
+    "kombu",
+    "amqp",
+    "alembic",
+    "transitions",
+    "celery.beat",
+    "celery.worker.strategy",
+    "celery.app.trace",
+)
 
 
 def configure(service_name: str, level: str = "INFO") -> None:

@@ -167,8 +167,7 @@ def _relay(ground: Ground) -> Service:
 
 def _task_services(ground: Ground) -> list[Service]:
     worker = task_environment(ground) | {"SEALING_KEY": ground.secrets.sealing_key}
-    if "worker" in ground.ports:
-        worker[METRICS_VARIABLE] = str(ground.ports["worker"])
+    worker[METRICS_VARIABLE] = str(ground.ports["worker"])
     return [
         Service("worker", ("-m", "state_updater.tasks", "worker"), worker, ready_words=" ready."),
         # Celery's worker hears a signal only when its broker brings something: beat's next sweep does.
@@ -176,7 +175,7 @@ def _task_services(ground: Ground) -> list[Service]:
             "beat",
             ("-m", "state_updater.tasks", "beat"),
             task_environment(ground),
-            ready_words="Starting...",
+            ready_words="beat begins",
             ends_last=True,
         ),
     ]

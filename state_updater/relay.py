@@ -19,6 +19,7 @@ from bus.port import BusAway, Publisher
 from bus.transports import Bus
 from kit.errors import Transient
 from runtime.crash_points import crash_point
+from runtime.logging import bind
 from state_updater.tasks.sending import TaskSender
 from storage.journal import APPLIED_CHANNEL
 from storage.outgoing import (
@@ -118,6 +119,8 @@ class Relay:
             if row.channel == "task":
                 arguments = orjson.loads(row.body) | {"correlation_id": row.correlation_id}
                 self._tasks.send(row.kind, arguments)
+                with bind(correlation_id=row.correlation_id, studio_id=row.studio_id):
+                    log.info("task sent", task=row.kind)
 
     def republish_commands(self) -> None:
         """Commands that were not applied in time go to the bus again, none while queues are long."""

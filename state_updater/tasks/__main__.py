@@ -7,6 +7,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+import structlog
 from celery.signals import setup_logging
 
 from runtime.logging import configure
@@ -45,6 +46,7 @@ def main() -> None:
     else:
         # Beat remembers nothing that matters: its schedule is code, and what is due is in rows.
         with tempfile.TemporaryDirectory(prefix="billbus-beat-") as folder:
+            structlog.get_logger(__name__).info("beat begins", every_seconds=settings.sweep_every_seconds)
             app.Beat(schedule=str(Path(folder) / "schedule"), loglevel=settings.log_level).run()
 
 

@@ -49,7 +49,7 @@ TIMES = {
     "LOOK_UP_CLAIM_SECONDS": "2",
     "LOOK_UP_DELAYS_SECONDS": "[0.4, 0.8, 1.5]",
 }
-PORT_NAMES = ("client_api", "twin", "billing_consumer.0", "billing_consumer.1", "state_updater")
+PORT_NAMES = ("client_api", "twin", "billing_consumer.0", "billing_consumer.1", "state_updater", "worker")
 
 Seen = TypeVar("Seen")
 
