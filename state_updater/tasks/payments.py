@@ -167,9 +167,16 @@ def _conclude(at: Desk, attempt: AttemptRow, call: Call, found: LookUp, history:
     )
 
 
+def _is_news(attempt: AttemptRow, outcome: Outcome) -> bool:
+    """A look-up that finds what we know, or a declined try on a page that is still open, tells nothing."""
+    if outcome.kind is OutcomeKind.DECLINED:
+        return attempt.state != "requires_action"
+    return outcome.kind is not OutcomeKind.UNKNOWN and outcome.kind.value != attempt.state
+
+
 def _told(attempt: AttemptRow, call: Call, outcome: Outcome) -> RecordPaymentOutcome | None:
     """The command that tells of this outcome; None when it says nothing new."""
-    if call.kind == "look_up" and outcome.kind is OutcomeKind.UNKNOWN:
+    if call.kind == "look_up" and not _is_news(attempt, outcome):
         return None
     transaction_id = outcome.transaction_id
     is_money = outcome.kind is OutcomeKind.SUCCEEDED

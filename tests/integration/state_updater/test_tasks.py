@@ -361,6 +361,19 @@ def test_a_silent_page_is_asked_about_and_its_money_found(terminal: Terminal) ->
     assert terminal.shop.state("invoice", UUID(str(told.invoice_id))) == "paid"
 
 
+def test_a_declined_try_that_is_looked_up_again_and_again_is_no_news(terminal: Terminal) -> None:
+    _, _, attempt_id = terminal.offer_link()
+    terminal.start(attempt_id)
+    assert terminal.apply_waiting() == ["requires_action"]
+    url = terminal.shop.one("SELECT redirect_url FROM payment_attempt WHERE id = :id", id=attempt_id)
+    terminal.twin.send("POST", url.removeprefix(terminal.twin.url) + "/decline")
+    for _ in range(2):
+        terminal.look_up(attempt_id)
+        assert terminal.apply_waiting() == []
+    assert terminal.calls()[1:] == [("look_up", "declined")] * 2
+    assert terminal.shop.state("payment_attempt", attempt_id) == "requires_action"
+
+
 def test_what_has_come_to_rest_is_not_asked_about_for_ever(terminal: Terminal) -> None:
     """The callback came between two look-ups: the due time of the next one must go."""
     subscription_id, invoice_id, attempt_id = terminal.offer_link()
