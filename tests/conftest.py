@@ -25,7 +25,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[PostgresServer]:
-    """A durable private server. Tests that kill a server start one of their own."""
+    """A private server, shared. Tests that kill a server start a durable one of their own."""
     with private_postgres(main_installation()) as server:
         yield server
 

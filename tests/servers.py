@@ -48,9 +48,12 @@ def open_directory() -> Iterator[Path]:
 
 @contextmanager
 def private_postgres(installation: PostgresInstallation) -> Iterator[PostgresServer]:
-    """A durable server for the length of a block."""
+    """A throw-away server for the length of a block: real in everything but that it would survive a power cut.
+
+    Tests of crashes start durable ones of their own.
+    """
     with open_directory() as directory:
-        server = PostgresServer(directory, installation=installation)
+        server = PostgresServer(directory, installation=installation, durable=False)
         try:
             server.start()
             yield server

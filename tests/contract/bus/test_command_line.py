@@ -13,6 +13,8 @@ from tests.contract.bus.test_contract import ids, receive_all
 from tests.contract.bus.test_rabbit import settled_dead_letters
 from tests.contract.bus.transports import EmbeddedTransport, RabbitTransport, command
 
+pytestmark = pytest.mark.slow
+
 
 def bus_command(*words: str, database_url: str, amqp_url: str | None = None) -> Result:
     return CliRunner().invoke(group, words, env={"DATABASE_URL": database_url, "AMQP_URL": amqp_url})

@@ -13,6 +13,8 @@ import pytest
 from bus.port import BusAway, Consumer, Delivery, Envelope, Publisher
 from tests.contract.bus.transports import STAND_BY_DELAY_SECONDS, Transport, command, event
 
+pytestmark = pytest.mark.slow
+
 ARRIVAL_SECONDS = 10.0
 QUIET_SECONDS = 0.4
 RECOVERY_SECONDS = 30.0

@@ -141,6 +141,7 @@ def test_what_may_pass_is_never_the_commands_fault(error: type[psycopg.Error], m
     assert is_momentary(error()) is momentary
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("warm", [False, True], ids=["first group", "later group"])
 def test_postgres_going_down_in_the_middle_loses_nothing_and_doubles_nothing(
     own_shop: Shop, own_postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch, warm: bool
@@ -199,6 +200,7 @@ def stop(child: Any) -> int:
     return int(child.wait(SETTLE_SECONDS_MAX))
 
 
+@pytest.mark.slow
 def test_a_command_that_kills_the_process_is_parked_after_as_many_crashes(own_shop: Shop) -> None:
     killer, good = own_shop.accept(own_shop.issue(new_id())), own_shop.accept(own_shop.issue(new_id()))
     own_shop.rows(
@@ -217,6 +219,7 @@ def test_a_command_that_kills_the_process_is_parked_after_as_many_crashes(own_sh
     assert problem == {"code": "crashes_the_process"}
 
 
+@pytest.mark.slow
 def test_a_real_consumer_on_the_embedded_bus_finishes_what_it_has_and_ends(own_shop: Shop) -> None:
     received = [
         own_shop.accept(own_shop.issue(new_id(), customer_id=own_shop.add_customer())) for _ in range(200)
@@ -232,6 +235,7 @@ def test_a_real_consumer_on_the_embedded_bus_finishes_what_it_has_and_ends(own_s
     assert own_shop.one("SELECT count(*) FROM invoice") == 200
 
 
+@pytest.mark.slow
 def test_a_real_consumer_on_rabbitmq_applies_the_good_and_rejects_the_strangers(
     shop: Shop, amqp_url: str
 ) -> None:
