@@ -48,7 +48,7 @@ def open_directory() -> Iterator[Path]:
 
 @contextmanager
 def private_postgres(installation: PostgresInstallation) -> Iterator[PostgresServer]:
-    """A throw-away server for the length of a block: real in everything but that it would survive a power cut.
+    """A throw-away server for the length of a block: real in all but surviving a power cut.
 
     Tests of crashes start durable ones of their own.
     """
