@@ -5,6 +5,8 @@ from kit.machine import NOWHERE, Machine, Transition
 TABLE: list[Transition] = [
     {"trigger": "create", "source": NOWHERE, "dest": "incomplete"},
     {"trigger": "activate", "source": "incomplete", "dest": "active"},
+    # Another price from the next period on; what was paid for runs to its end.
+    {"trigger": "change", "source": "active", "dest": "active"},
     {"trigger": "cancel", "source": ["incomplete", "active"], "dest": "canceled"},
 ]
 

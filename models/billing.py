@@ -44,6 +44,8 @@ class Subscription(Base):
         tenant_key("price_id", "price"),
         check("subscription_check", "state <> 'active' OR current_period_end > current_period_start"),
         Index("subscription_customer", "customer_id", "id"),
+        Index("subscription_state", "studio_id", "state", "id"),
+        Index("subscription_price", "price_id", "state"),
     )
 
 
@@ -94,6 +96,7 @@ class Invoice(Base):
         check("invoice_check2", "(number IS NULL) = (opened_at IS NULL)"),
         check("invoice_check3", "opened_at IS NOT NULL OR state IN ('draft', 'void')"),
         Index("invoice_customer", "customer_id", "id"),
+        Index("invoice_state", "studio_id", "state", "id"),
         Index("invoice_subscription", "subscription_id"),
         Index("invoice_expiry", "expires_at", postgresql_where=text("state = 'open'")),
     )

@@ -52,6 +52,7 @@ class LedgerTransfer(Base):
         check("ledger_transfer_amount_minor_check", "amount_minor > 0"),
         check("ledger_transfer_check", "debit_account_id <> credit_account_id"),
         Index("ledger_transfer_posting", "posting_id"),
+        Index("ledger_transfer_posted", "posted_at", postgresql_using="brin"),
     )
 
 
@@ -76,6 +77,7 @@ class StateEvent(Base):
     __table_args__ = (
         check("state_event_version_check", "version > 0"),
         check("state_event_hash_check", "length(hash) = 32"),
+        Index("state_event_command", "command_id"),
     )
 
 
@@ -93,5 +95,14 @@ class Audit(Base):
     facts: Mapped[JsonObject] = mapped_column(server_default=text("'{}'"))
     remote_address: Mapped[str | None] = mapped_column(INET)
     correlation_id: Mapped[str]
+    before: Mapped[JsonObject | None]
+    after: Mapped[JsonObject | None]
 
-    __table_args__ = (Index("audit_studio", "studio_id", "occurred_at"),)
+    __table_args__ = (
+        Index("audit_studio", "studio_id", "occurred_at"),
+        Index(
+            "audit_subject", "subject_id", "occurred_at", postgresql_where=text("subject_id IS NOT NULL")
+        ),
+        Index("audit_principal", "studio_id", "principal", "occurred_at"),
+        Index("audit_action", "studio_id", "action", "occurred_at"),
+    )

@@ -121,6 +121,7 @@ class ProviderPayment(Base):
         check("provider_payment_reserved_minor_check", "reserved_minor >= 0"),
         check("provider_payment_check1", "(invoice_id IS NULL) = (unapplied_reason IS NOT NULL)"),
         Index("provider_payment_invoice", "invoice_id"),
+        Index("provider_payment_received", "studio_id", "received_at", "id"),
         Index("provider_payment_unapplied", "studio_id", postgresql_where=text("invoice_id IS NULL")),
     )
 
@@ -160,6 +161,7 @@ class Refund(Base):
         check("refund_origin_check", "origin IN ('customer', 'staff', 'provider')"),
         Index("refund_payment", "provider_payment_id"),
         Index("refund_invoice", "invoice_id"),
+        Index("refund_created", "studio_id", "created_at", "id"),
         Index(
             "refund_early",
             "provider_account_id",

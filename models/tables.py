@@ -13,7 +13,16 @@ from models.payments import (
     ProviderPayment,
     Refund,
 )
-from models.tenants import ClockOffset, Customer, Session, StaffMember, Studio
+from models.tenants import (
+    ClockOffset,
+    Customer,
+    CustomerNote,
+    Invitation,
+    Session,
+    SignInFailure,
+    StaffMember,
+    Studio,
+)
 
 __all__ = [
     "Audit",
@@ -22,7 +31,9 @@ __all__ = [
     "ClockOffset",
     "CommandJournal",
     "Customer",
+    "CustomerNote",
     "Inbox",
+    "Invitation",
     "Invoice",
     "InvoiceCounter",
     "InvoiceLine",
@@ -40,6 +51,7 @@ __all__ = [
     "ProviderPayment",
     "Refund",
     "Session",
+    "SignInFailure",
     "StaffMember",
     "StateEvent",
     "Studio",

@@ -8,6 +8,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base import Base, Currency, JsonObject, Key, Long, WrittenAt, check, tenant_key
 
+_ROLE_LISTED = "role IN ('owner', 'manager', 'support', 'ops', 'platform_admin')"
+
 
 class Studio(Base):
     """A tenant. `seller_studio_id` is the platform's studio, which bills it."""
@@ -66,6 +68,11 @@ class Customer(Base):
         UniqueConstraint("studio_id", "email"),
         check("customer_email_check", "email = lower(email)"),
         check("customer_locale_check", "locale IN ('ru', 'en')"),
+        Index(
+            "customer_words",
+            text("to_tsvector('simple'::regconfig, (name || ' '::text) || email)"),
+            postgresql_using="gin",
+        ),
     )
 
 
@@ -81,17 +88,21 @@ class StaffMember(Base):
     role: Mapped[str]
     password_hash: Mapped[str | None]
     created_at: Mapped[WrittenAt]
+    locale: Mapped[str] = mapped_column(server_default=text("'ru'"))
+    deactivated_at: Mapped[datetime | None]
 
     __table_args__ = (
         UniqueConstraint("studio_id", "id"),
         UniqueConstraint("studio_id", "email"),
         check("staff_member_email_check", "email = lower(email)"),
-        check("staff_member_role_check", "role IN ('owner', 'manager', 'support', 'ops')"),
+        check("staff_member_role_check", _ROLE_LISTED),
+        check("staff_member_locale_check", "locale IN ('ru', 'en')"),
     )
 
 
 class Session(Base):
-    """One refresh token; the tokens of one sign-in share `family_id`."""
+    """One token. `kind` refresh: a customer's, the tokens of one sign-in share `family_id`. Staff's are browser,
+    one sign-in each, and token, one for each program that was given one; its `label` says which."""
 
     __tablename__ = "session"
 
@@ -105,10 +116,77 @@ class Session(Base):
     expires_at: Mapped[datetime]
     rotated_at: Mapped[datetime | None]
     revoked_at: Mapped[datetime | None]
+    kind: Mapped[str] = mapped_column(server_default=text("'refresh'"))
+    label: Mapped[str | None]
 
     __table_args__ = (
         check("session_check", "num_nonnulls(customer_id, staff_member_id) = 1"),
+        check("session_kind_check", "kind IN ('refresh', 'browser', 'token')"),
+        check("session_check1", "(kind = 'refresh') = (customer_id IS NOT NULL)"),
+        check("session_check2", "(kind = 'token') = (label IS NOT NULL)"),
+        Index(
+            "session_staff_member",
+            "staff_member_id",
+            "id",
+            postgresql_where=text("staff_member_id IS NOT NULL"),
+        ),
         tenant_key("customer_id", "customer"),
         tenant_key("staff_member_id", "staff_member"),
         Index("session_family", "family_id"),
+    )
+
+
+class Invitation(Base):
+    """A link with which somebody becomes a staff member. `invited_by` is a principal: staff or the CLI."""
+
+    __tablename__ = "invitation"
+
+    id: Mapped[Key]
+    studio_id: Mapped[UUID] = mapped_column(ForeignKey("studio.id"))
+    email: Mapped[str]
+    role: Mapped[str]
+    invited_by: Mapped[str]
+    token_hash: Mapped[bytes] = mapped_column(unique=True)
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+    accepted_at: Mapped[datetime | None]
+    revoked_at: Mapped[datetime | None]
+
+    __table_args__ = (
+        UniqueConstraint("studio_id", "id"),
+        check("invitation_email_check", "email = lower(email)"),
+        check("invitation_role_check", _ROLE_LISTED),
+    )
+
+
+class SignInFailure(Base):
+    """How often signing in has failed lately, for one hashed name or address."""
+
+    __tablename__ = "sign_in_failure"
+
+    studio_id: Mapped[UUID] = mapped_column(ForeignKey("studio.id"), primary_key=True)
+    subject_hash: Mapped[bytes] = mapped_column(primary_key=True)
+    failures: Mapped[int]
+    window_ends_at: Mapped[datetime]
+
+    __table_args__ = (check("sign_in_failure_failures_check", "failures > 0"),)
+
+
+class CustomerNote(Base):
+    """What a staff member wrote down about a customer. Append-only."""
+
+    __tablename__ = "customer_note"
+
+    id: Mapped[Key]
+    studio_id: Mapped[UUID]
+    customer_id: Mapped[UUID]
+    staff_member_id: Mapped[UUID]
+    body: Mapped[str]
+    created_at: Mapped[datetime]
+
+    __table_args__ = (
+        UniqueConstraint("studio_id", "id"),
+        tenant_key("customer_id", "customer"),
+        tenant_key("staff_member_id", "staff_member"),
+        Index("customer_note_customer", "customer_id", "id"),
     )
