@@ -7,15 +7,18 @@ from typing import Final
 from fastapi import FastAPI
 
 from bus.port import Publisher
-from client_api import callbacks, documentation, problems
-from client_api.edge import Edge
+from client_api import callbacks
 from client_api.pages import pages
-from client_api.routers import authentication, catalog, health, invoices, operations, payments, subscriptions
-from client_api.services import HostDirectory, Outlet, Services
-from client_api.waiting import AppliedWaiter
+from client_api.routers import authentication, catalog, invoices, operations, payments, subscriptions
+from client_api.services import Services
 from kit.clock import Clock, system_clock
 from runtime.settings import ApiSettings
 from storage.database import create_role_engine
+from web import documentation, health, problems
+from web.edge import Edge
+from web.hosts import HostDirectory
+from web.outlet import Outlet
+from web.waiting import AppliedWaiter
 
 ROLE: Final = "billbus_api"
 SERVICE: Final = "client_api"
@@ -42,7 +45,8 @@ def create_app(settings: ApiSettings, publisher: Publisher, clock: Clock = syste
         lifespan=_lifespan,
     )
     app.state.services = services
-    app.state.waiter = AppliedWaiter(database_url)
+    app.state.waiter = AppliedWaiter(database_url, ROLE, SERVICE)
+    app.state.outlet = services.outlet
     app.state.probe = health.Probe(engine)
     app.add_middleware(Edge)
     problems.install(app)

@@ -15,7 +15,6 @@ from bus.messages import AMOUNT_LIMIT_MINOR, Command
 from bus.port import Envelope
 from client_api.checks import decide_check
 from client_api.outcomes import command_of, named_attempt, reason_to_set_aside
-from client_api.problems import Problem, not_found
 from client_api.queries.callbacks import (
     find_account,
     find_correlation_id,
@@ -23,7 +22,7 @@ from client_api.queries.callbacks import (
     store_callback,
 )
 from client_api.queries.studios import get_studio
-from client_api.services import CorrelationId, Services, ServicesOf
+from client_api.services import Services, ServicesOf
 from kit.ids import derived_id, new_id
 from providers.cloudpayments.answers import check_body
 from providers.cloudpayments.callbacks import read_callback
@@ -41,6 +40,8 @@ from runtime.metrics import CALLBACK_SIGNATURE_FAILURES, CALLBACKS
 from storage.database import tenant
 from storage.journal import accept
 from storage.sealing import unseal
+from web.edge import CorrelationId
+from web.problems import Problem, not_found
 
 PROVIDER: Final = "cloudpayments"
 SIGNATURE_LENGTH_LIMIT: Final = 200

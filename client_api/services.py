@@ -3,95 +3,25 @@
 Made once by `app.create_app`; endpoints get their parts as FastAPI dependencies.
 """
 
-import re
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from time import monotonic
-from typing import Annotated, Final
+from typing import Annotated, ClassVar, Final
 from uuid import UUID
 
-import structlog
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from sqlalchemy import Connection, Engine, text
 
-from bus.port import BusAway, Envelope, Publisher
-from client_api.problems import Problem, unauthenticated
 from client_api.tokens import AccessToken, read_access_token
 from kit.clock import Clock
-from runtime.crash_points import crash_point
-from runtime.metrics import COMMANDS_ACCEPTED
 from runtime.settings import ApiSettings
 from storage.database import tenant
+from web.hosts import HostDirectory, host_of
+from web.outlet import Outlet
+from web.problems import Problem, unauthenticated
 
-HOST_CACHE_SECONDS: Final = 5.0
-HOST_CACHE_LIMIT: Final = 1_000
-HOST_LENGTH_LIMIT: Final = 253
-BUS_PAUSE_SECONDS: Final = 1.0
-# All of it is looked at: the whole header goes into addresses that we make, and `studio:80@elsewhere` has a
-# studio's name only up to its colon.
-_HOST = re.compile(r"([a-z0-9._-]+|\[[0-9a-f:.]+\])(?::[0-9]{0,5})?")
-
-log = structlog.get_logger(__name__)
-
-
-class HostDirectory:
-    """Which studio answers at a host. Known hosts are remembered for HOST_CACHE_SECONDS."""
-
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
-        self._known: dict[str, tuple[float, UUID]] = {}
-
-    def find_studio(self, host: str) -> UUID | None:
-        """`host` without its port."""
-        remembered = self._known.get(host)
-        if remembered and monotonic() - remembered[0] < HOST_CACHE_SECONDS:
-            return remembered[1]
-        with self._engine.begin() as connection:
-            studio_id: UUID | None = connection.scalar(text("SELECT studio_of_host(:host)"), {"host": host})
-        if studio_id is not None:
-            if len(self._known) >= HOST_CACHE_LIMIT:
-                self._known.clear()
-            self._known[host] = (monotonic(), studio_id)
-        return studio_id
-
-
-class Outlet:
-    """Publishes accepted commands after their commit. Never fails: what is not taken, the relay sends.
-
-    After a failure nobody tries for BUS_PAUSE_SECONDS: with the broker away every request would otherwise
-    hold a thread until the publisher's deadline.
-    """
-
-    def __init__(self, publisher: Publisher) -> None:
-        self._publisher = publisher
-        self._lock = threading.Lock()
-        self._paused_until = 0.0
-
-    @property
-    def is_away(self) -> bool:
-        return monotonic() < self._paused_until
-
-    def publish(self, envelope: Envelope | None) -> None:
-        """None: the command was in the journal before."""
-        if envelope is None:
-            return
-        COMMANDS_ACCEPTED.labels(envelope.kind).inc()
-        if self.is_away:
-            return
-        crash_point("before_publish")
-        try:
-            self._publisher.publish([envelope])
-        except BusAway:
-            with self._lock:
-                self._paused_until = monotonic() + BUS_PAUSE_SECONDS
-            log.warning("the bus is away; the relay will send", **{"command.id": str(envelope.message_id)})
-        crash_point("after_confirm")
-
-    def close(self) -> None:
-        self._publisher.close()
+PREFIX: Final = "/api/v1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +39,8 @@ class Services:
 class Caller:
     """A signed-in customer of one studio; `family_id` names the sign-in."""
 
+    operations_path: ClassVar[str] = f"{PREFIX}/operations"
+
     services: Services = field(repr=False)
     studio_id: UUID
     customer_id: UUID
@@ -117,6 +49,14 @@ class Caller:
     @property
     def principal(self) -> str:
         return f"customer:{self.customer_id}"
+
+    @property
+    def engine(self) -> Engine:
+        return self.services.engine
+
+    @property
+    def outlet(self) -> Outlet:
+        return self.services.outlet
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
@@ -151,12 +91,6 @@ def get_studio_id(request: Request, services: "ServicesOf") -> UUID:
     return studio_id
 
 
-def host_of(request: Request) -> str:
-    """The Host header without its port, lower case; empty when it is no host."""
-    found = _HOST.fullmatch(request.headers.get("host", "").lower())
-    return found[1] if found and len(found[1]) <= HOST_LENGTH_LIMIT else ""
-
-
 def get_caller(
     services: "ServicesOf",
     studio_id: "StudioId",
@@ -171,11 +105,6 @@ def get_caller(
     return Caller(services, studio_id, token.customer_id, token.family_id)
 
 
-def get_correlation_id(request: Request) -> str:
-    return str(request.state.correlation_id)
-
-
 ServicesOf = Annotated[Services, Depends(get_services)]
 StudioId = Annotated[UUID, Depends(get_studio_id)]
 SignedIn = Annotated[Caller, Depends(get_caller)]
-CorrelationId = Annotated[str, Depends(get_correlation_id)]

@@ -100,9 +100,7 @@ class Audit(Base):
 
     __table_args__ = (
         Index("audit_studio", "studio_id", "occurred_at"),
-        Index(
-            "audit_subject", "subject_id", "occurred_at", postgresql_where=text("subject_id IS NOT NULL")
-        ),
+        Index("audit_subject", "subject_id", "occurred_at", postgresql_where=text("subject_id IS NOT NULL")),
         Index("audit_principal", "studio_id", "principal", "occurred_at"),
         Index("audit_action", "studio_id", "action", "occurred_at"),
     )

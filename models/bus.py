@@ -47,9 +47,7 @@ class CommandJournal(Base):
         Index("command_journal_waiting", "partition", "sequence", postgresql_where=text(_ACCEPTED)),
         Index("command_journal_republish", "republish_at", postgresql_where=text(_ACCEPTED)),
         Index("command_journal_parked", "sequence", postgresql_where=text("state = 'parked'")),
-        Index(
-            "command_journal_studio", "studio_id", "sequence", postgresql_where=text("state <> 'applied'")
-        ),
+        Index("command_journal_studio", "studio_id", "sequence", postgresql_where=text("state <> 'applied'")),
     )
 
 

@@ -101,8 +101,11 @@ class StaffMember(Base):
 
 
 class Session(Base):
-    """One token. `kind` refresh: a customer's, the tokens of one sign-in share `family_id`. Staff's are browser,
-    one sign-in each, and token, one for each program that was given one; its `label` says which."""
+    """One token, stored as its hash.
+
+    `kind` refresh is a customer's: the tokens of one sign-in share `family_id`. Staff's are browser, one for
+    each sign-in, and token, one for each program that was given one; its `label` says which.
+    """
 
     __tablename__ = "session"
 

@@ -14,7 +14,6 @@ from markupsafe import Markup
 
 from client_api.pages.phases import CHANGING, Phase, decide_phase
 from client_api.pages.words import Language, choose_language, money_text, words_of
-from client_api.problems import not_found
 from client_api.queries.catalog import list_plans
 from client_api.queries.payments import Attempt, find_attempt
 from client_api.queries.people import Customer, find_customer_by_email, insert_customer
@@ -26,6 +25,7 @@ from client_api.views import TokensView
 from kit.ids import new_id
 from providers.cloudpayments.widget import widget_json
 from storage.database import tenant
+from web.problems import not_found
 
 DEMO_EMAIL: Final = "demo@example.org"
 REFRESH_SECONDS: Final = 3

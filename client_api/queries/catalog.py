@@ -6,7 +6,8 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Row, text
 
-from client_api.views import Money, PlanView, PriceView
+from client_api.views import PlanView, PriceView
+from web.views import Money
 
 PRICES_LIMIT: Final = 500
 

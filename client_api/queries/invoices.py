@@ -7,18 +7,18 @@ from sqlalchemy import Connection, Row, text
 
 from billing.invoices import allowed_actions
 from billing.payments import IN_FLIGHT
-from client_api.problems import not_found
 from client_api.views import (
     AttemptSummaryView,
     InvoiceDetailView,
     InvoiceLineView,
     InvoiceListView,
     InvoiceView,
-    Money,
     PaymentView,
     RefundView,
     TimelineEntryView,
 )
+from web.problems import not_found
+from web.views import Money
 
 PARTS_LIMIT: Final = 100
 TIMELINE_LIMIT: Final = 200

@@ -8,10 +8,11 @@ import orjson
 from sqlalchemy import Connection, text
 
 from billing.payments import LIVE
-from client_api.problems import not_found
-from client_api.views import AttemptView, Money
+from client_api.views import AttemptView
 from providers.cloudpayments.widget import WidgetValue, widget_json, widget_parameters
 from providers.port import PaymentRequest, ProviderAccount
+from web.problems import not_found
+from web.views import Money
 
 _COLUMNS = """
     SELECT attempt.id, attempt.studio_id, attempt.customer_id, attempt.invoice_id, attempt.state,

@@ -6,8 +6,9 @@ from uuid import UUID
 from sqlalchemy import Connection, Row, text
 
 from billing.subscriptions import SUBSCRIPTION
-from client_api.problems import not_found
-from client_api.views import Money, PriceView, SubscriptionListView, SubscriptionView
+from client_api.views import PriceView, SubscriptionListView, SubscriptionView
+from web.problems import not_found
+from web.views import Money
 
 _COLUMNS = """
     SELECT subscription.id, subscription.state, plan.name AS plan_name, price.id AS price_id,

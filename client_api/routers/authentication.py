@@ -7,9 +7,6 @@ from fastapi import APIRouter, Request, Response
 from pydantic import Field, SecretStr
 from sqlalchemy import Connection
 
-from client_api.audit import write_audit
-from client_api.edge import remote_address
-from client_api.problems import Problem, unauthenticated
 from client_api.queries.people import (
     Customer,
     find_customer_by_email,
@@ -19,20 +16,22 @@ from client_api.queries.people import (
     revoke_family,
     rotate,
 )
-from client_api.routers.documented import problems
-from client_api.routers.fields import PREFIX, Body
-from client_api.services import CorrelationId, Services, ServicesOf, SignedIn, StudioId
-from client_api.strict import StrictRoute
+from client_api.services import PREFIX, Services, ServicesOf, SignedIn, StudioId
 from client_api.tokens import (
     ACCESS_LIFETIME,
-    hash_password,
     make_access_token,
     new_refresh_token,
-    password_matches,
 )
 from client_api.views import CustomerView, TokensView
 from kit.ids import new_id
+from storage.audit import write_audit
 from storage.database import tenant
+from web.documented import problems
+from web.edge import CorrelationId, remote_address
+from web.fields import Body
+from web.passwords import hash_password, password_matches
+from web.problems import Problem, unauthenticated
+from web.strict import StrictRoute
 
 PASSWORD_LENGTH_MIN: Final = 8
 PASSWORD_LENGTH_MAX: Final = 128

@@ -4,12 +4,11 @@ from fastapi import APIRouter
 
 from client_api.queries.catalog import list_plans
 from client_api.queries.studios import get_studio
-from client_api.routers.documented import problems
-from client_api.routers.fields import PREFIX
-from client_api.services import ServicesOf, StudioId
-from client_api.strict import StrictRoute
+from client_api.services import PREFIX, ServicesOf, StudioId
 from client_api.views import PlanListView
 from storage.database import tenant
+from web.documented import problems
+from web.strict import StrictRoute
 
 router = APIRouter(prefix=PREFIX, tags=["catalog"], route_class=StrictRoute)
 

@@ -9,8 +9,6 @@ from pydantic import Field
 from sqlalchemy import Connection
 
 from bus.messages import AmountMinor, ReasonText, RequestRefund, StartPayment
-from client_api.commands import CommandRoute, KeyedCommandRequest, Wanted, answer_when_applied, submit
-from client_api.problems import Problem
 from client_api.queries.invoices import (
     find_refundable_payment,
     get_invoice,
@@ -21,11 +19,13 @@ from client_api.queries.invoices import (
 from client_api.queries.payments import find_provider_account, get_attempt_view
 from client_api.queries.studios import get_studio
 from client_api.return_urls import URL_LENGTH_LIMIT, is_allowed_return_url
-from client_api.routers.documented import command_answers, problems
-from client_api.routers.fields import PREFIX, Body, Page, show
-from client_api.services import SignedIn
+from client_api.services import PREFIX, SignedIn
 from client_api.views import AttemptView, InvoiceDetailView, InvoiceListView, RefundView
 from kit.ids import new_id
+from web.commands import CommandRoute, KeyedCommandRequest, Wanted, answer_when_applied, submit
+from web.documented import command_answers, problems
+from web.fields import Body, Page, show
+from web.problems import Problem
 
 router = APIRouter(prefix=PREFIX, tags=["invoices"], route_class=CommandRoute)
 

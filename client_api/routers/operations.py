@@ -4,13 +4,12 @@ from uuid import UUID
 
 from fastapi import APIRouter
 
-from client_api.problems import not_found
-from client_api.queries.operations import find_operation
-from client_api.routers.documented import problems
-from client_api.routers.fields import PREFIX
-from client_api.services import SignedIn
-from client_api.strict import StrictRoute
-from client_api.views import OperationView
+from client_api.services import PREFIX, SignedIn
+from web.documented import problems
+from web.operations import find_operation
+from web.problems import not_found
+from web.strict import StrictRoute
+from web.views import OperationView
 
 router = APIRouter(prefix=PREFIX, tags=["operations"], route_class=StrictRoute)
 

@@ -5,11 +5,10 @@ from uuid import UUID
 from fastapi import APIRouter
 
 from client_api.queries.payments import get_attempt_view
-from client_api.routers.documented import problems
-from client_api.routers.fields import PREFIX
-from client_api.services import SignedIn
-from client_api.strict import StrictRoute
+from client_api.services import PREFIX, SignedIn
 from client_api.views import AttemptView
+from web.documented import problems
+from web.strict import StrictRoute
 
 router = APIRouter(prefix=PREFIX, tags=["payments"], route_class=StrictRoute)
 

@@ -9,17 +9,17 @@ from pydantic import Field, JsonValue, field_validator
 from sqlalchemy import Connection
 
 from bus.messages import CancelSubscription, CreateSubscription, ShortText
-from client_api.commands import AnyCommandRequest, CommandRoute, Wanted, answer_when_applied, submit
-from client_api.problems import not_found
 from client_api.queries.catalog import is_for_sale
 from client_api.queries.studios import get_studio
 from client_api.queries.subscriptions import get_open_invoice, get_subscription, list_subscriptions
-from client_api.routers.documented import command_answers, problems
-from client_api.routers.fields import PREFIX, Body, Page, show
-from client_api.services import SignedIn
+from client_api.services import PREFIX, SignedIn
 from client_api.views import SubscriptionListView, SubscriptionView
 from kit.canonical import canonical_json
 from kit.ids import new_id
+from web.commands import AnyCommandRequest, CommandRoute, Wanted, answer_when_applied, submit
+from web.documented import command_answers, problems
+from web.fields import Body, Page, show
+from web.problems import not_found
 
 METADATA_LIMIT_BYTES: Final = 8 * 1024
 PATH: Final = f"{PREFIX}/subscriptions"

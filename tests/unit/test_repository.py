@@ -15,8 +15,8 @@ MAY_CATCH_EVERYTHING = {
     ("billing_consumer/consumer.py", "_apply"),
     ("billing_consumer/consumer.py", "_apply_alone"),
     ("bus/rabbit/link.py", "_run"),
-    ("client_api/edge.py", "_answer"),
-    ("client_api/waiting.py", "_run"),
+    ("web/edge.py", "_answer"),
+    ("web/waiting.py", "_run"),
 }
 # A signature of a callback; the password that the twin is given.
 MAY_COMPARE_DIGESTS = {"providers/cloudpayments/callbacks.py", "sandbox/cloudpayments/api.py"}

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from httpx import Client, Response
 
-from client_api.edge import BODY_LIMIT_BYTES
 from tests.integration.client_api.conftest import ShopWindow
 from tests.integration.client_api.people import Person
+from web.edge import BODY_LIMIT_BYTES
 
 JSON = {"Content-Type": "application/json"}
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from starlette.types import Message, Receive, Scope, Send
 
-from client_api.edge import Edge
+from web.edge import Edge
 
 
 def ask(app: object, messages: Sequence[Message]) -> list[Message]:

@@ -3,10 +3,10 @@
 import pytest
 from starlette.requests import Request
 
-from client_api.commands import wait_seconds
-from client_api.problems import problem_of_error, problem_of_refusal
-from client_api.services import host_of
 from kit.errors import BillbusError, InvalidMessage, InvariantViolated, NotFound, Refused, Transient
+from web.commands import wait_seconds
+from web.hosts import host_of
+from web.problems import problem_of_error, problem_of_refusal
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,8 @@
 
 import pytest
 
-from client_api.problems import Problem
-from client_api.strict import DEPTH_LIMIT, INTEGER_LIMIT, check_query, strict_json
+from web.problems import Problem
+from web.strict import DEPTH_LIMIT, INTEGER_LIMIT, check_query, strict_json
 
 
 @pytest.mark.parametrize(

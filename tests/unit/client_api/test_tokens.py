@@ -3,8 +3,8 @@
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 
-from client_api.problems import Problem
-from client_api.tokens import HASHES_AT_ONCE, HASHES_WAITING, hash_password, password_matches
+from web.passwords import HASHES_AT_ONCE, HASHES_WAITING, hash_password, password_matches
+from web.problems import Problem
 
 PLACES = HASHES_AT_ONCE + HASHES_WAITING
 

@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
 
-from client_api.problems import Problem, invalid
+from web.problems import Problem, invalid
 
 DEPTH_LIMIT: Final = 16
 QUERY_PARAMETERS_LIMIT: Final = 50

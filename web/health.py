@@ -11,8 +11,8 @@ from sqlalchemy import Engine, text
 from sqlalchemy.exc import ProgrammingError, SQLAlchemyError
 from starlette.requests import Request
 
-from client_api.services import ServicesOf
 from models.migrate import head
+from web.outlet import Outlet
 
 CACHE_SECONDS: Final = 1.0
 
@@ -57,14 +57,15 @@ class Probe:
         return "at_head" if found == self._head else "behind"
 
 
-def _health(request: Request, services: ServicesOf) -> Health:
+def _health(request: Request) -> Health:
     probe: Probe = request.app.state.probe
+    outlet: Outlet = request.app.state.outlet
     migrations = probe.look()
     return Health(
         status="not_ready" if migrations in (None, "behind") else "ready",
         database="away" if migrations is None else "up",
         migrations=migrations or "unknown",
-        bus="away" if services.outlet.is_away else "up",
+        bus="away" if outlet.is_away else "up",
     )
 
 
@@ -79,15 +80,15 @@ async def live() -> dict[str, str]:
     summary="May requests be sent here?",
     responses={503: {"model": Health, "description": "Not now"}},
 )
-def ready(request: Request, response: Response, services: ServicesOf) -> Health:
-    health = _health(request, services)
+def ready(request: Request, response: Response) -> Health:
+    health = _health(request)
     response.status_code = 200 if health.status == "ready" else 503
     return health
 
 
 @router.get("/healthz", operation_id="health", summary="How are the parts?")
-def health(request: Request, services: ServicesOf) -> Health:
-    return _health(request, services)
+def health(request: Request) -> Health:
+    return _health(request)
 
 
 @router.get("/metrics", operation_id="metrics", summary="Prometheus metrics", response_class=Response)

@@ -7,36 +7,55 @@ checked or minted, so that a repeat is never refused for what the first one has 
 
 import re
 from collections.abc import Callable, Coroutine, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, ClassVar, Final, Protocol
 from uuid import UUID
 
 from fastapi import Depends, Header, Request, Response
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, Engine, text
 from starlette.concurrency import run_in_threadpool
 
 from bus.messages import Command
 from bus.port import Envelope
-from client_api.audit import write_audit
-from client_api.edge import remote_address
-from client_api.problems import Problem, invalid, problem_of_refusal
-from client_api.queries.operations import Operation, find_operation
-from client_api.services import Caller, CorrelationId
-from client_api.strict import StrictRoute
-from client_api.views import OperationView
-from client_api.waiting import WAIT_LIMIT_SECONDS, AppliedWaiter
 from kit.canonical import canonical_json
 from kit.errors import Refused
 from kit.ids import derived_id, new_id, sha256
 from runtime.crash_points import crash_point
+from storage.audit import write_audit
 from storage.database import tenant
 from storage.journal import accept
+from web.edge import CorrelationId, remote_address
+from web.operations import Operation, find_operation
+from web.outlet import Outlet
+from web.problems import Problem, invalid, problem_of_refusal
+from web.strict import StrictRoute
+from web.views import OperationView
+from web.waiting import WAIT_LIMIT_SECONDS, AppliedWaiter
 
 KEY_LENGTH_LIMIT: Final = 255
 _KEY = re.compile(rf"[\x21-\x7e]{{1,{KEY_LENGTH_LIMIT}}}")
 _WAIT = re.compile(r"(?:^|[;,\s])wait=(\d{1,6})(?=$|[;,\s])")
 
-OPERATIONS_PATH: Final = "/api/v1/operations"
+
+class Sender(Protocol):
+    """Who sends commands: a customer, a staff member. Below `operations_path` their answers can be read."""
+
+    operations_path: ClassVar[str]
+
+    @property
+    def studio_id(self) -> UUID: ...
+
+    @property
+    def principal(self) -> str: ...
+
+    @property
+    def engine(self) -> Engine: ...
+
+    @property
+    def outlet(self) -> Outlet: ...
+
+    def transaction(self) -> AbstractContextManager[Connection]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +82,7 @@ class Wanted:
 class Pending:
     """An accepted command whose request is still open. `respond` shows an applied one's result."""
 
-    caller: Caller
+    caller: Sender
     command_id: UUID
     respond: Callable[[Connection, Mapping[str, object]], Response] = field(repr=False)
 
@@ -122,7 +141,7 @@ def wait_seconds(prefer: str) -> int:
     return min(int(found[1]), WAIT_LIMIT_SECONDS) if found else 0
 
 
-def submit(caller: Caller, sent: CommandRequest, want: Callable[[Connection], Wanted]) -> UUID:
+def submit(caller: Sender, sent: CommandRequest, want: Callable[[Connection], Wanted]) -> UUID:
     """Accepts a command, or finds it accepted; committed and published when this returns its id.
 
     `want` checks and builds the command in the same transaction; it runs only for a new one. Raises Problem
@@ -135,7 +154,7 @@ def submit(caller: Caller, sent: CommandRequest, want: Callable[[Connection], Wa
             envelope = _accept(connection, caller, sent, command_id, want(connection))
             crash_point("before_journal_commit")
     crash_point("after_journal_commit")
-    caller.services.outlet.publish(envelope)
+    caller.outlet.publish(envelope)
     return command_id
 
 
@@ -150,7 +169,7 @@ def _is_repeat(connection: Connection, command_id: UUID, request_hash: bytes) ->
 
 
 def _accept(
-    connection: Connection, caller: Caller, sent: CommandRequest, command_id: UUID, wanted: Wanted
+    connection: Connection, caller: Sender, sent: CommandRequest, command_id: UUID, wanted: Wanted
 ) -> Envelope | None:
     accepted = accept(
         connection,
@@ -176,7 +195,7 @@ def _accept(
 
 def answer_when_applied(
     request: Request,
-    caller: Caller,
+    caller: Sender,
     command_id: UUID,
     respond: Callable[[Connection, Mapping[str, object]], Response],
 ) -> Response:
@@ -219,20 +238,21 @@ async def _answer(pending: Pending, waiter: AppliedWaiter, seconds: int) -> Resp
 
 def _respond(pending: Pending) -> Response:
     caller = pending.caller
-    with tenant(caller.services.engine, caller.studio_id) as connection:
+    with tenant(caller.engine, caller.studio_id) as connection:
         operation = find_operation(connection, pending.command_id, caller.principal)
         assert operation is not None, "an accepted command is in the journal"
         if operation.state == "applied":
             return pending.respond(connection, operation.result or {})
     if operation.state == "refused":
         raise problem_of_refusal(operation.problem or {})
-    return accepted_response(operation)
+    return accepted_response(caller.operations_path, operation)
 
 
-def accepted_response(operation: Operation) -> Response:
+def accepted_response(operations_path: str, operation: Operation) -> Response:
+    """202, and where to ask."""
     return Response(
         OperationView.of(operation).model_dump_json(),
         status_code=202,
-        headers={"Location": f"{OPERATIONS_PATH}/{operation.command_id}"},
+        headers={"Location": f"{operations_path}/{operation.command_id}"},
         media_type="application/json",
     )

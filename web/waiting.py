@@ -35,8 +35,10 @@ Waiting = tuple[UUID, UUID]
 class AppliedWaiter:
     """Lives in the event loop of its process; only `wait` is for others."""
 
-    def __init__(self, database_url: str) -> None:
+    def __init__(self, database_url: str, role: str, service: str) -> None:
         self._database_url = database_url
+        self._role = role
+        self._service = service
         self._futures: dict[Waiting, set[asyncio.Future[None]]] = defaultdict(set)
         self._count = 0
         self._task: asyncio.Task[None] | None = None
@@ -80,7 +82,7 @@ class AppliedWaiter:
                 await asyncio.sleep(RECONNECT_SECONDS)
 
     async def _listen(self) -> None:
-        async with await _connect(self._database_url) as connection:
+        async with await _connect(self._database_url, self._role, self._service) as connection:
             await connection.execute(f"LISTEN {APPLIED_CHANNEL}".encode())
             while True:
                 async for _ in connection.notifies(timeout=POLL_SECONDS, stop_after=1):
@@ -122,18 +124,18 @@ class Ticket:
         self._waiter._leave(self._waiting, self._future)
 
 
-async def _connect(database_url: str) -> AsyncConnection:
+async def _connect(database_url: str, role: str, service: str) -> AsyncConnection:
     # Keepalives: this connection is silent for hours, and must notice that its server is gone.
     return await psycopg.AsyncConnection.connect(
         libpq_url(database_url),
         autocommit=True,
-        application_name="client_api-waiter",
+        application_name=f"{service}-waiter",
         connect_timeout=CONNECT_TIMEOUT_SECONDS,
         keepalives_idle=15,
         keepalives_interval=5,
         keepalives_count=3,
         tcp_user_timeout=30_000,
-        options=f"-c role=billbus_api -c statement_timeout={STATEMENT_TIMEOUT_MS}",
+        options=f"-c role={role} -c statement_timeout={STATEMENT_TIMEOUT_MS}",
     )
 
 

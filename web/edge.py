@@ -7,17 +7,18 @@ Nothing here knows a studio or a customer.
 import asyncio
 import re
 from time import perf_counter
-from typing import Final
+from typing import Annotated, Final
 
 import structlog
+from fastapi import Depends
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from client_api.problems import Problem, problem_response
 from kit.ids import new_id
 from runtime.logging import bind
 from runtime.metrics import HTTP_REQUEST_SECONDS
+from web.problems import Problem, problem_response
 
 BODY_LIMIT_BYTES: Final = 64 * 1024
 BODY_TIMEOUT_SECONDS: Final = 10
@@ -34,7 +35,7 @@ _SECURITY_HEADERS: Final = {
     "Cross-Origin-Opener-Policy": "same-origin-allow-popups",
 }
 
-log = structlog.get_logger("client_api.access")
+log = structlog.get_logger("web.access")
 
 
 class Edge:
@@ -138,3 +139,10 @@ def _record(scope: Scope, status: int, seconds: float) -> None:
 def remote_address(request: Request) -> str | None:
     """The peer's address, as uvicorn knows it: a proxy's header counts only from a trusted proxy."""
     return request.client.host if request.client else None
+
+
+def get_correlation_id(request: Request) -> str:
+    return str(request.state.correlation_id)
+
+
+CorrelationId = Annotated[str, Depends(get_correlation_id)]

@@ -4,8 +4,8 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from client_api.problems import MEDIA_TYPE
-from client_api.views import OperationView, ProblemView
+from web.problems import MEDIA_TYPE
+from web.views import OperationView, ProblemView
 
 _WORDS = {
     401: "No valid access token",

@@ -6,7 +6,6 @@ from uuid import UUID
 from fastapi import Response
 from pydantic import BaseModel, ConfigDict, Field
 
-PREFIX: Final = "/api/v1"
 PAGE_LIMIT: Final = 100
 PAGE_DEFAULT: Final = 20
 

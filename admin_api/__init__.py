@@ -1,0 +1,1 @@
+"""The managers' admin: a JSON API and pages over the same functions."""
