@@ -36,6 +36,16 @@ class ApiSettings(ProcessSettings):
     demo_sign_in: bool = False
 
 
+class AdminSettings(ProcessSettings):
+    """The managers' admin. `form_key` signs forms; `secure_cookies` only a run without TLS turns off."""
+
+    form_key: SecretStr = Field(min_length=32)
+    sealing_key: SecretStr
+    admin_api_host: str = "127.0.0.1"
+    admin_api_port: int = Field(default=8001, ge=1, le=65535)
+    secure_cookies: bool = True
+
+
 class ConsumerSettings(ProcessSettings):
     """A billing consumer. It owns the partitions p with p mod `consumer_count` = `consumer_index`."""
 

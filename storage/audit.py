@@ -10,9 +10,10 @@ from kit.canonical import canonical_json
 from kit.ids import new_id
 
 _INSERT = text("""
-    INSERT INTO audit (id, studio_id, principal, action, subject_id, facts, remote_address, correlation_id)
-    VALUES (:id, :studio_id, :principal, :action, :subject_id, CAST(:facts AS jsonb),
-        CAST(:remote_address AS inet), :correlation_id)
+    INSERT INTO audit (id, studio_id, principal, action, subject_id, facts, before, after, remote_address,
+        correlation_id)
+    VALUES (:id, :studio_id, :principal, :action, :subject_id, CAST(:facts AS jsonb), CAST(:before AS jsonb),
+        CAST(:after AS jsonb), CAST(:remote_address AS inet), :correlation_id)
 """)
 
 
@@ -26,8 +27,13 @@ def write_audit(
     remote_address: str | None,
     correlation_id: str,
     facts: Mapping[str, object] | None = None,
+    before: Mapping[str, object] | None = None,
+    after: Mapping[str, object] | None = None,
 ) -> None:
-    """`action`: a command's name, `register`, `sign_in`, `sign_out`, `session_reused`. No personal data."""
+    """`action`: a command's name, an admin action's, or `register`, `sign_in`, `export` and the like.
+
+    `before` and `after` are the columns that a direct write changed. No secrets, and of people ids only.
+    """
     row = {
         "id": new_id(),
         "studio_id": studio_id,
@@ -35,6 +41,8 @@ def write_audit(
         "action": action,
         "subject_id": subject_id,
         "facts": canonical_json(facts or {}).decode(),
+        "before": None if before is None else canonical_json(before).decode(),
+        "after": None if after is None else canonical_json(after).decode(),
         "remote_address": _address(remote_address),
         "correlation_id": correlation_id,
     }
