@@ -7,16 +7,13 @@ through apt; never starts a node.
 import os
 import re
 import shutil
-import subprocess
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from runtime.apt import ASK_SECONDS_MAX, INSTALL_SECONDS_MAX, UPDATE_SECONDS_MAX, Progress, install, run
+
 PACKAGE = "rabbitmq-server"
-UPDATE_SECONDS_MAX = 300.0
-INSTALL_SECONDS_MAX = 600.0
-ASK_SECONDS_MAX = 60.0
-LOCK_SECONDS_MAX = 120  # another apt at work on this machine
 UNPACKED = "rabbit"
 _SYSTEM_PATTERNS = (
     "usr/lib/rabbitmq/lib/rabbitmq_server-*/sbin",
@@ -24,8 +21,6 @@ _SYSTEM_PATTERNS = (
     "usr/local/opt/rabbitmq/sbin",
 )
 _ERLANG_DIRECTORIES = ("usr/bin", "usr/local/bin", "opt/homebrew/bin")
-_APT_ENVIRONMENT = {"DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C.UTF-8"}
-Progress = Callable[[str], None]
 
 
 class RabbitUnavailable(Exception):
@@ -57,10 +52,8 @@ def ensure_installation(tools_dir: Path, progress: Progress) -> RabbitInstallati
     """
     found = find_installation(tools_dir)
     if found is None and shutil.which("apt-get"):
-        prefix = _root_prefix()
-        if prefix is not None:
-            _install(prefix, progress)
-            found = find_installation(tools_dir)
+        install([PACKAGE], progress)
+        found = find_installation(tools_dir)
         if found is None and shutil.which("dpkg"):
             _unpack(tools_dir, progress)
             found = find_installation(tools_dir)
@@ -89,24 +82,6 @@ def _unpacked(root: Path) -> Iterator[RabbitInstallation]:
         yield RabbitInstallation(installation.script_dir, erlang_dir, installation.version, environment)
 
 
-def _root_prefix() -> list[str] | None:
-    if os.geteuid() == 0:
-        return []
-    if shutil.which("sudo") and _run(["sudo", "-n", "true"], ASK_SECONDS_MAX).returncode == 0:
-        return ["sudo", "-n"]
-    return None
-
-
-def _install(prefix: Sequence[str], progress: Progress) -> None:
-    progress("installing rabbitmq-server with apt-get")
-    settings = [f"{name}={value}" for name, value in _APT_ENVIRONMENT.items()]
-    apt = [*prefix, "env", *settings, "apt-get", "-o", f"DPkg::Lock::Timeout={LOCK_SECONDS_MAX}"]
-    _run([*apt, "update"], UPDATE_SECONDS_MAX)  # it may fail for a source that has nothing to do with us
-    done = _run([*apt, "install", "-y", "--no-install-recommends", PACKAGE], INSTALL_SECONDS_MAX)
-    if done.returncode != 0:
-        progress(f"apt-get could not install it: {_last_line(done)}")
-
-
 def _unpack(tools_dir: Path, progress: Progress) -> None:
     """Downloads the packages and unpacks them; needs no rights."""
     progress("unpacking rabbitmq-server's packages without installing them")
@@ -117,7 +92,7 @@ def _unpack(tools_dir: Path, progress: Progress) -> None:
     unfinished, final = tools_dir / f"{UNPACKED}.unfinished", tools_dir.absolute() / UNPACKED
     shutil.rmtree(unfinished, ignore_errors=True)
     for archive in sorted(downloads.glob("*.deb")):
-        _run(["dpkg", "-x", str(archive), str(unfinished)], INSTALL_SECONDS_MAX)
+        run(["dpkg", "-x", str(archive), str(unfinished)], INSTALL_SECONDS_MAX)
     _relocate_erlang(unfinished, final)
     shutil.rmtree(final, ignore_errors=True)
     unfinished.rename(final)
@@ -132,10 +107,10 @@ def _download(downloads: Path) -> bool:
     own_lists = ["-o", f"Dir::State::Lists={downloads}/lists", "-o", f"Dir::Cache={downloads}"]
     for options in ([], own_lists):
         if options:
-            _run(["apt-get", *options, "update"], UPDATE_SECONDS_MAX)
+            run(["apt-get", *options, "update"], UPDATE_SECONDS_MAX)
         names = _packages_to_unpack(options)
         download = ["apt-get", *options, "download", *names]
-        if names and _run(download, INSTALL_SECONDS_MAX, cwd=downloads).returncode == 0:
+        if names and run(download, INSTALL_SECONDS_MAX, cwd=downloads).returncode == 0:
             return True
     return False
 
@@ -144,7 +119,7 @@ def _packages_to_unpack(options: Sequence[str]) -> list[str]:
     """RabbitMQ, all of Erlang that it needs, and the libraries of these that are not installed."""
     leave_out = ["--no-recommends", "--no-suggests", "--no-conflicts", "--no-breaks", "--no-replaces"]
     question = ["apt-cache", *options, "depends", "--recurse", *leave_out, "--no-enhances", PACKAGE]
-    lines = _run(question, ASK_SECONDS_MAX).stdout.splitlines()
+    lines = run(question, ASK_SECONDS_MAX).stdout.splitlines()
     names = sorted({line for line in lines if re.fullmatch(r"[a-z0-9][a-z0-9+.-]+(:\w+)?", line)})
     ours = [name for name in names if name == PACKAGE or name.startswith("erlang-")]
     libraries = [name for name in names if name.startswith("lib") and not _is_installed(name)]
@@ -152,7 +127,7 @@ def _packages_to_unpack(options: Sequence[str]) -> list[str]:
 
 
 def _is_installed(package: str) -> bool:
-    answer = _run(["dpkg-query", "-W", "-f", "${db:Status-Status}", package], ASK_SECONDS_MAX)
+    answer = run(["dpkg-query", "-W", "-f", "${db:Status-Status}", package], ASK_SECONDS_MAX)
     return answer.stdout.startswith("installed")
 
 
@@ -164,24 +139,3 @@ def _relocate_erlang(unpacked: Path, final: Path) -> None:
             and (content := script.read_bytes()).startswith(b"#!")
         ):
             script.write_bytes(content.replace(b"/usr/lib/erlang", os.fsencode(final / "usr/lib/erlang")))
-
-
-def _run(
-    command: Sequence[str], seconds_max: float, cwd: Path | None = None
-) -> subprocess.CompletedProcess[str]:
-    try:
-        return subprocess.run(
-            command,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=seconds_max,
-            cwd=cwd,
-            env=os.environ | _APT_ENVIRONMENT,
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        return subprocess.CompletedProcess(command, 1, "", str(error))
-
-
-def _last_line(done: subprocess.CompletedProcess[str]) -> str:
-    return (done.stderr.strip() or done.stdout.strip() or "it says nothing").splitlines()[-1]

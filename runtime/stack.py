@@ -22,8 +22,8 @@ from runtime.ports import free_port, is_free
 from runtime.postgres import PostgresUnavailable
 from runtime.rabbitmq import RabbitUnavailable
 from runtime.stack_crew import Crew, StackFailed
-from runtime.stack_demo import refuse_foreign_database, register_at_twin
-from runtime.stack_options import CLIENT_PORT, STATE_VARIABLE, Options, read_options
+from runtime.stack_demo import DEMO_STAFF, refuse_foreign_database, register_at_twin
+from runtime.stack_options import ADMIN_PORT, CLIENT_PORT, STATE_VARIABLE, Options, read_options
 from runtime.stack_progress import Progress
 from runtime.stack_secrets import (
     PORTS_FILE,
@@ -128,13 +128,17 @@ class Stack:
         """Where everything is; secrets are in a file that only we may read."""
         ground, servers = self._standing, self._servers
         directories = (Path(sys.executable).parent, *command_directories())
-        variables = {"DATABASE_URL": ground.database_url}
+        variables = {"DATABASE_URL": ground.database_url, "STAFF_PASSWORD": ground.secrets.staff_password}
         if ground.amqp_url is not None:
             variables["AMQP_URL"] = ground.amqp_url
         if servers.rabbit is not None:
             variables |= {"RABBITMQ_USER": servers.rabbit.user, "RABBITMQ_PASSWORD": servers.rabbit.password}
         shell_file = _short(write_shell_file(ground.state_dir, variables, directories))
-        rows = [("Client page", f"{ground.client_url}/"), ("API documents", f"{ground.client_url}/docs")]
+        rows = [
+            ("Client page", f"{ground.client_url}/"),
+            ("Managers' admin", f"{ground.admin_url}  ({DEMO_STAFF}, password: {shell_file})"),
+            ("API documents", f"{ground.client_url}/docs and {ground.admin_url}api/v1/docs"),
+        ]
         rows += [("Provider's twin", f"{ground.twin_url}/_twin/ledger")]
         if servers.rabbit is not None:
             console = f"{servers.rabbit.management_url}  (user and password: {shell_file})"
@@ -170,14 +174,22 @@ class Stack:
 
     def _choose_ports(self) -> dict[str, int]:
         ports = load_ports(self._options.state_dir, PORT_NAMES)
-        wanted = self._options.port or CLIENT_PORT
+        for name, given, usual in (
+            ("client_api", self._options.port, CLIENT_PORT),
+            ("admin_api", self._options.admin_port, ADMIN_PORT),
+        ):
+            ports[name] = self._choose_port(name, given, usual)
+        return ports
+
+    def _choose_port(self, name: str, given: int | None, usual: int) -> int:
+        wanted = given or usual
         if is_free(wanted):
-            return ports | {"client_api": wanted}
-        if self._options.port is not None:
-            raise StackFailed(f"Port {wanted} is in use: end what listens there, or give another --port.")
+            return wanted
+        if given is not None:
+            raise StackFailed(f"Port {wanted} is in use: end what listens there, or give another one.")
         chosen = free_port()
-        self._console.print(f"Port {wanted} is in use, so the client API gets {chosen}.")
-        return ports | {"client_api": chosen}
+        self._console.print(f"Port {wanted} is in use, so {name} gets {chosen}.")
+        return chosen
 
     def _forget(self) -> None:
         self._servers.erase()

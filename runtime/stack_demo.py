@@ -14,6 +14,7 @@ from runtime.stack_crew import StackFailed
 from runtime.stack_services import TWIN_TERMINAL, Ground
 
 DEMO_HOST = "localhost"
+DEMO_STAFF = "owner@example.org"
 CALLBACKS = ("check", "pay", "fail", "refund")
 CONNECT_SECONDS_MAX = 10
 REQUEST_SECONDS_MAX = 10.0

@@ -15,16 +15,18 @@ from runtime.stack_services import ROOT
 
 STATE_VARIABLE = "BILLBUS_STATE"
 CLIENT_PORT = 8000
+ADMIN_PORT = 8001
 
 
 @dataclass(frozen=True)
 class Options:
-    """The command line and the environment, decided. None as port = 8000 or a free one."""
+    """The command line and the environment, decided. None as a port: the usual one, or a free one."""
 
     once: bool
     on_rabbit: bool
     reset: bool
     port: int | None
+    admin_port: int | None
     state_dir: Path
     database_url: str | None = field(repr=False)
     amqp_url: str | None = field(repr=False)
@@ -53,18 +55,23 @@ def read_options(words: Sequence[str]) -> Options:
     )
     parser.add_argument("--reset", action="store_true", help="forget everything that was kept, then start")
     parser.add_argument("--port", type=int, help=f"of the client API; default {CLIENT_PORT}, or a free one")
+    parser.add_argument(
+        "--admin-port", type=int, help=f"of the managers' admin; default {ADMIN_PORT}, or a free one"
+    )
     given = parser.parse_args(words)
     amqp_url, database_url = os.environ.get("AMQP_URL") or None, os.environ.get("DATABASE_URL") or None
     if given.reset and database_url:
         parser.error("--reset would not empty the database of DATABASE_URL: do that yourself, or unset it")
-    if given.port is not None and not 1 <= given.port <= 65535:
-        parser.error(f"--port is 1 to 65535, not {given.port}")
+    for port in (given.port, given.admin_port):
+        if port is not None and not 1 <= port <= 65535:
+            parser.error(f"a port is 1 to 65535, not {port}")
     on_rabbit = given.bus == "rabbitmq" or (given.bus is None and amqp_url is not None)
     return Options(
         once=given.once,
         on_rabbit=on_rabbit,
         reset=given.reset,
         port=given.port,
+        admin_port=given.admin_port,
         state_dir=Path(os.environ.get(STATE_VARIABLE) or ROOT / ".state").absolute(),
         database_url=libpq_url(database_url) if database_url else None,
         amqp_url=amqp_url if on_rabbit else None,

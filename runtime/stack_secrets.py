@@ -26,19 +26,25 @@ class Secrets:
     token_key: str = field(repr=False)
     sealing_key: str = field(repr=False)  # a Fernet key: 32 bytes, URL-safe base64
     provider_secret: str = field(repr=False)
+    form_key: str = field(repr=False)
+    staff_password: str = field(repr=False)
 
 
 def load_secrets(state_dir: Path) -> Secrets:
-    """Those of this directory; made the first time."""
+    """Those of this directory; each is made the first time that it is wanted."""
     file = state_dir / SECRETS_FILE
-    if not file.exists():
-        made = Secrets(
-            token_key=secrets.token_urlsafe(48),
-            sealing_key=base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),
-            provider_secret=secrets.token_urlsafe(24),
-        )
-        write_private(file, json.dumps(asdict(made)))
-    return Secrets(**json.loads(file.read_text()))
+    kept: dict[str, str] = json.loads(file.read_text()) if file.exists() else {}
+    made = {
+        "token_key": secrets.token_urlsafe(48),
+        "sealing_key": base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),
+        "provider_secret": secrets.token_urlsafe(24),
+        "form_key": secrets.token_urlsafe(48),
+        "staff_password": secrets.token_urlsafe(12),
+    }
+    all_of_them = Secrets(**{**made, **kept})
+    if kept.keys() != made.keys():
+        write_private(file, json.dumps(asdict(all_of_them)))
+    return all_of_them
 
 
 def load_ports(state_dir: Path, names: tuple[str, ...]) -> dict[str, int]:

@@ -36,6 +36,11 @@ class Ground:
         return f"http://localhost:{self.ports['client_api']}"
 
     @property
+    def admin_url(self) -> str:
+        """Where managers come, at the same host."""
+        return f"http://localhost:{self.ports['admin_api']}/admin/"
+
+    @property
     def twin_url(self) -> str:
         return f"http://{LOOPBACK}:{self.ports['twin']}"
 
@@ -115,23 +120,25 @@ def seed_command(ground: Ground) -> Service:
         | {
             "SEALING_KEY": ground.secrets.sealing_key,
             "DEMO_PROVIDER_SECRET": ground.secrets.provider_secret,
+            "DEMO_STAFF_PASSWORD": ground.secrets.staff_password,
         },
     )
 
 
 def product_services(ground: Ground) -> list[Service]:
-    """Client API, consumers, relay, worker and beat."""
+    """Both APIs, consumers, relay, worker and beat."""
     # On RabbitMQ two share the partitions, as in production; the embedded run spares the memory.
     consumer_count = 1 if ground.amqp_url is None else 2
     consumers = [_consumer(ground, index, consumer_count) for index in range(consumer_count)]
-    return [_client_api(ground), *consumers, _relay(ground), *_task_services(ground)]
+    return [_client_api(ground), _admin_api(ground), *consumers, _relay(ground), *_task_services(ground)]
 
 
 def metrics_urls(ground: Ground) -> dict[str, str]:
     """Where each process counts, by its name."""
     ports = {one.name: one.environment.get(METRICS_VARIABLE) for one in product_services(ground)}
     counted = {name: f"http://{LOOPBACK}:{port}/metrics" for name, port in ports.items() if port}
-    return {"client_api": f"{ground.client_url}/metrics", **counted}
+    apis = {name: f"http://{LOOPBACK}:{ground.ports[name]}/metrics" for name in ("client_api", "admin_api")}
+    return {**apis, **counted}
 
 
 def task_environment(ground: Ground) -> dict[str, str]:
@@ -153,6 +160,20 @@ def _client_api(ground: Ground) -> Service:
     }
     ready_url = f"http://{LOOPBACK}:{port}/healthz/ready"
     return Service("client_api", ("-m", "client_api"), bus_environment(ground) | own, ready_url)
+
+
+def _admin_api(ground: Ground) -> Service:
+    port = ground.ports["admin_api"]
+    own = {
+        "ADMIN_API_HOST": LOOPBACK,
+        "ADMIN_API_PORT": str(port),
+        "FORM_KEY": ground.secrets.form_key,
+        "SEALING_KEY": ground.secrets.sealing_key,
+        # Without TLS a browser would keep a secure cookie back.
+        "SECURE_COOKIES": "false",
+    }
+    ready_url = f"http://{LOOPBACK}:{port}/healthz/ready"
+    return Service("admin_api", ("-m", "admin_api"), bus_environment(ground) | own, ready_url)
 
 
 def _consumer(ground: Ground, index: int, count: int) -> Service:

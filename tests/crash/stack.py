@@ -49,7 +49,15 @@ TIMES = {
     "LOOK_UP_CLAIM_SECONDS": "2",
     "LOOK_UP_DELAYS_SECONDS": "[0.4, 0.8, 1.5]",
 }
-PORT_NAMES = ("client_api", "twin", "billing_consumer.0", "billing_consumer.1", "state_updater", "worker")
+PORT_NAMES = (
+    "client_api",
+    "admin_api",
+    "twin",
+    "billing_consumer.0",
+    "billing_consumer.1",
+    "state_updater",
+    "worker",
+)
 
 Seen = TypeVar("Seen")
 
@@ -114,6 +122,7 @@ class Stack:
         product = [
             replace(service, environment={**service.environment, **TIMES})
             for service in product_services(ground)
+            if service.name != "admin_api"
         ]
         return [
             replace(twin, words=(*twin.words, "--retry-gaps", "0.3", "--callback-timeout", "5")),

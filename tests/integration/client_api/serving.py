@@ -8,7 +8,7 @@ from time import monotonic, sleep
 import uvicorn
 from fastapi import FastAPI
 
-from client_api.__main__ import HEADER_LIMIT_BYTES
+from web.serving import HEADER_LIMIT_BYTES
 
 START_SECONDS_MAX = 15.0
 

@@ -1,0 +1,93 @@
+"""The application: rooms put together, from settings to routes. Imported by `__main__` and the tests."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final
+
+from fastapi import FastAPI
+from fastapi.responses import RedirectResponse
+
+from admin_api.desk import PLATFORM_ROLE, PREFIX, Services
+from admin_api.pages import site
+from admin_api.routers import actions, dashboards, lists, staff
+from admin_api.walls import guarded_sessions
+from bus.port import Publisher
+from kit.clock import Clock, system_clock
+from runtime.settings import AdminSettings
+from storage.database import create_role_engine
+from web import documentation, health, problems
+from web.edge import Edge
+from web.hosts import HostDirectory
+from web.outlet import Outlet
+from web.waiting import AppliedWaiter
+
+ROLE: Final = "billbus_admin"
+SERVICE: Final = "admin_api"
+
+_ABOUT = """
+What managers, support and ops do with one studio, the one whose host you call; the pages at `/admin` call the
+same functions.
+
+Sign in, or make a token on your own page, and send it as `Authorization: Bearer`. What a role may do is one
+table, shown at each path. States change by command only: `202` as soon as a command is kept, its result with
+`Prefer: wait=N`. Errors are RFC 9457 problems with a stable `code`.
+"""
+
+
+def create_app(settings: AdminSettings, publisher: Publisher, clock: Clock = system_clock) -> FastAPI:
+    """One process's application. It owns what it makes and closes it, the publisher too."""
+    database_url = settings.database_url.get_secret_value()
+    engine = create_role_engine(database_url, ROLE, SERVICE)
+    services = Services(
+        settings=settings,
+        engine=engine,
+        platform_engine=create_role_engine(database_url, PLATFORM_ROLE, f"{SERVICE}-platform"),
+        sessions=guarded_sessions(engine),
+        outlet=Outlet(publisher),
+        clock=clock,
+        hosts=HostDirectory(engine),
+    )
+    app = FastAPI(
+        title="Billbus admin API",
+        version="1",
+        description=_ABOUT,
+        openapi_url=f"{PREFIX}/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+        lifespan=_lifespan,
+    )
+    app.state.services = services
+    app.state.outlet = services.outlet
+    app.state.waiter = AppliedWaiter(database_url, ROLE, SERVICE)
+    app.state.probe = health.Probe(engine)
+    app.add_middleware(Edge)
+    problems.install(app)
+    _add_routes(app)
+    return app
+
+
+def _add_routes(app: FastAPI) -> None:
+    for room in (staff, dashboards, lists, actions, health):
+        app.include_router(room.router)
+    documentation.mount(app, PREFIX)
+
+    @app.get("/", include_in_schema=False)
+    async def to_the_pages() -> RedirectResponse:
+        return RedirectResponse("/admin/")
+
+    # Last: what is below /admin and not the JSON API's is a page.
+    site.mount(app, app.state.services)
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    waiter: AppliedWaiter = app.state.waiter
+    services: Services = app.state.services
+    waiter.start()
+    try:
+        yield
+    finally:
+        await waiter.stop()
+        services.outlet.close()
+        services.platform_engine.dispose()
+        services.engine.dispose()
