@@ -6,11 +6,11 @@ Events are past, named as the integrators' documents name them, and carry ids an
 Sums are minor units. A change of shape is a new `schema_version`.
 """
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, Self
 from uuid import UUID
 from zlib import crc32
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_validator
 
 from kit.errors import InvalidMessage
 
@@ -61,6 +61,14 @@ class CreateSubscription(Command):
     invoice_id: UUID
     price_id: UUID
     metadata: dict[ShortText, JsonValue] = Field(default_factory=dict, max_length=20)
+
+
+class ChangeSubscription(Command):
+    """From the next billing period on another price; what has been paid for runs to its end."""
+
+    customer_id: UUID
+    subscription_id: UUID
+    price_id: UUID
 
 
 class CancelSubscription(Command):
@@ -183,6 +191,19 @@ class RecordRefundOutcome(Command):
     decline_code: ShortText | None = None
 
 
+class RetryLookUp(Command):
+    """Ask the provider now what became of one attempt or one refund, before its next look-up is due."""
+
+    attempt_id: UUID | None
+    refund_id: UUID | None
+
+    @model_validator(mode="after")
+    def _names_one(self) -> Self:
+        if (self.attempt_id is None) == (self.refund_id is None):
+            raise ValueError("names an attempt or a refund, not both")
+        return self
+
+
 class Event(Message):
     """Something that has happened to an aggregate of a customer (None: money that nobody is known for)."""
 
@@ -227,6 +248,7 @@ COMMANDS: dict[str, type[Command]] = {
     command.__name__: command
     for command in (
         CreateSubscription,
+        ChangeSubscription,
         CancelSubscription,
         IssueInvoice,
         VoidInvoice,
@@ -237,12 +259,14 @@ COMMANDS: dict[str, type[Command]] = {
         ApproveRefund,
         RejectRefund,
         RecordRefundOutcome,
+        RetryLookUp,
     )
 }
 
 EVENTS: dict[str, type[Event]] = {
     "subscription.created": SubscriptionEvent,
     "subscription.activated": SubscriptionEvent,
+    "subscription.changed": SubscriptionEvent,
     "subscription.canceled": SubscriptionEvent,
     "invoice.opened": InvoiceEvent,
     "invoice.paid": InvoiceEvent,

@@ -13,7 +13,7 @@ from uuid import UUID
 import orjson
 
 from bus.messages import Command
-from kit.errors import InvalidMessage, InvariantViolated, Refused
+from kit.errors import InvalidMessage, Refused
 from runtime.crash_points import crash_point
 from state_updater.handlers import handle
 from state_updater.loading import Connection, JournalRow, lock_and_load, lock_journal
@@ -37,56 +37,50 @@ INSERT_LINES = insert_statement(
         "amount_minor": "bigint",
     },
 )
-INSERT_EVENTS = insert_statement(
-    "state_event",
-    {
-        "aggregate_id": "uuid",
-        "version": "integer",
-        "machine": "text",
-        "studio_id": "uuid",
-        "trigger": "text",
-        "from_state": "text",
-        "to_state": "text",
-        "facts": "jsonb",
-        "command_id": "uuid",
-        "correlation_id": "text",
-        "occurred_at": "timestamptz",
-        "hash": "bytea",
-    },
-)
+EVENT_COLUMNS = {
+    "aggregate_id": "uuid",
+    "version": "integer",
+    "machine": "text",
+    "studio_id": "uuid",
+    "trigger": "text",
+    "from_state": "text",
+    "to_state": "text",
+    "facts": "jsonb",
+    "command_id": "uuid",
+    "correlation_id": "text",
+    "occurred_at": "timestamptz",
+    "hash": "bytea",
+}
+INSERT_EVENTS = insert_statement("state_event", EVENT_COLUMNS)
 INSERT_ACCOUNTS = insert_statement(
     "ledger_account",
     {"id": "uuid", "studio_id": "uuid", "kind": "text", "currency": "text"},
     "ON CONFLICT DO NOTHING",
 )
-INSERT_TRANSFERS = insert_statement(
-    "ledger_transfer",
-    {
-        "id": "uuid",
-        "studio_id": "uuid",
-        "debit_account_id": "uuid",
-        "credit_account_id": "uuid",
-        "amount_minor": "bigint",
-        "currency": "text",
-        "posting_id": "uuid",
-        "causation_id": "uuid",
-        "posted_at": "timestamptz",
-    },
-)
-INSERT_OUTBOX = insert_statement(
-    "outbox",
-    {
-        "id": "uuid",
-        "studio_id": "uuid",
-        "channel": "text",
-        "kind": "text",
-        "schema_version": "smallint",
-        "body": "jsonb",
-        "correlation_id": "text",
-        "causation_id": "uuid",
-        "created_at": "timestamptz",
-    },
-)
+TRANSFER_COLUMNS = {
+    "id": "uuid",
+    "studio_id": "uuid",
+    "debit_account_id": "uuid",
+    "credit_account_id": "uuid",
+    "amount_minor": "bigint",
+    "currency": "text",
+    "posting_id": "uuid",
+    "causation_id": "uuid",
+    "posted_at": "timestamptz",
+}
+INSERT_TRANSFERS = insert_statement("ledger_transfer", TRANSFER_COLUMNS)
+OUTBOX_COLUMNS = {
+    "id": "uuid",
+    "studio_id": "uuid",
+    "channel": "text",
+    "kind": "text",
+    "schema_version": "smallint",
+    "body": "jsonb",
+    "correlation_id": "text",
+    "causation_id": "uuid",
+    "created_at": "timestamptz",
+}
+INSERT_OUTBOX = insert_statement("outbox", OUTBOX_COLUMNS)
 ANSWER_JOURNAL = """
     UPDATE command_journal j
     SET state = u.state, answered_at = u.answered_at, result = u.result::jsonb, problem = u.problem::jsonb
@@ -197,11 +191,9 @@ def _decide(batch: Batch, command: Command, command_id: UUID, row: JournalRow) -
     work = Work(batch, command, command_id, row.correlation_id)
     try:
         result = handle(command, work)
-    except (Refused, InvalidMessage) as no:
-        if work.has_changed:
-            raise InvariantViolated("refused_after_change", kind=kind, reason=no.code) from no
-        if isinstance(no, InvalidMessage):
-            return _parked(row, kind, no)
+    except InvalidMessage as no:
+        return _parked(row, kind, no)
+    except Refused as no:
         problem = {"code": no.code, **no.facts}
         return Answer(row, kind, "refused", problem=problem)
     return Answer(row, kind, "applied", result=result)

@@ -1,5 +1,7 @@
 """Locking and loading everything that a group of commands may touch, in one round trip.
 
+Called by the apply path; `load`, which takes no locks, by previews.
+
 What a command locks is a pure function of its message: the ids it carries. The order is the same for
 everyone: journal rows, then an advisory lock per customer and payment, then rows by table and id. FOR NO KEY
 UPDATE, because plain FOR UPDATE would block the foreign-key checks of rows that the APIs insert.
@@ -95,13 +97,14 @@ def _columns(row: type[Row]) -> str:
 
 
 def _lock(row: type[Row], condition: str) -> str:
-    return f"SELECT {_columns(row)} FROM {row.TABLE} WHERE {condition} ORDER BY id FOR NO KEY UPDATE"  # noqa: S608
+    return f"SELECT {_columns(row)} FROM {row.TABLE} WHERE {condition} ORDER BY id{LOCKING}"  # noqa: S608
 
 
 def _listed(states: Iterable[str]) -> str:
     return ", ".join(f"'{state}'" for state in sorted(states))
 
 
+LOCKING = " FOR NO KEY UPDATE"
 BY_ID = "id = ANY(%b::uuid[])"
 LOCKS: dict[str, str] = {
     "subscription_id": _lock(Subscription, BY_ID),
@@ -164,15 +167,22 @@ def _billing_a_customer(commands: Sequence[Command]) -> list[Command]:
 class _Reader:
     """Statements queued in one pipeline, read after one wait."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, *, locking: bool) -> None:
         self._connection = connection
+        self._locking = locking
 
     def ask(self, statement: str, *parameters: list[Any]) -> psycopg.Cursor[Any] | None:
         if parameters and not parameters[0]:
             return None
+        if not self._locking:
+            statement = statement.removesuffix(LOCKING)
         cursor = self._connection.cursor(binary=True)
         cursor.execute(statement, parameters, prepare=True)
         return cursor
+
+    def lock_keys(self, identifiers: Iterable[UUID]) -> None:
+        if self._locking:
+            self.ask(LOCK_KEYS, sorted({advisory_key(identifier) for identifier in identifiers}))
 
 
 def _by_id(kind: Any, *cursors: psycopg.Cursor[Any] | None) -> dict[UUID, Any]:
@@ -181,6 +191,15 @@ def _by_id(kind: Any, *cursors: psycopg.Cursor[Any] | None) -> dict[UUID, Any]:
 
 def lock_and_load(connection: Connection, commands: Sequence[Command]) -> Loaded:
     """Everything these commands name, locked in the house's order, as it stands now."""
+    return _read(connection, commands, locking=True)
+
+
+def load(connection: Connection, commands: Sequence[Command]) -> Loaded:
+    """The same rows without a lock: good for saying what would happen now, for nothing that is written."""
+    return _read(connection, commands, locking=False)
+
+
+def _read(connection: Connection, commands: Sequence[Command], *, locking: bool) -> Loaded:
     ids = {name: ids_of(commands, name) for name in LOCKS}
     ids["payment_id"] = _sorted_ids(payment_named_by(command) for command in commands)
     ids["refunded_payment_id"] = _sorted_ids(
@@ -191,12 +210,11 @@ def lock_and_load(connection: Connection, commands: Sequence[Command]) -> Loaded
         for command in commands
         if getattr(command, "transaction_id", None)
     )
-    reader = _Reader(connection)
+    reader = _Reader(connection, locking=locking)
     with connection.pipeline():
         # A payment has a lock of its own, because its row is not there when it is first told of: by its
         # callback and a look-up at once, or by its refund.
-        locked = [*ids_of(commands, "customer_id"), *ids["payment_id"]]
-        reader.ask(LOCK_KEYS, sorted({advisory_key(identifier) for identifier in locked}))
+        reader.lock_keys([*ids_of(commands, "customer_id"), *ids["payment_id"]])
         rows = {name: reader.ask(statement, ids[name]) for name, statement in LOCKS.items()}
         live_attempts = reader.ask(LOCK_LIVE_ATTEMPTS, ids["invoice_id"])
         open_refunds = reader.ask(LOCK_REFUNDS_OF_PAYMENTS, ids["payment_id"])

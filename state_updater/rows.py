@@ -34,7 +34,12 @@ class Subscription:
         "updated_at": "timestamptz",
         "metadata": "jsonb",
     }
-    CHANGING: ClassVar[tuple[str, ...]] = ("current_period_start", "current_period_end", "canceled_at")
+    CHANGING: ClassVar[tuple[str, ...]] = (
+        "price_id",
+        "current_period_start",
+        "current_period_end",
+        "canceled_at",
+    )
 
     id: UUID
     studio_id: UUID

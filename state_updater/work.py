@@ -112,6 +112,9 @@ class Work:
     def get_invoice(self, identifier: UUID) -> Invoice:
         return self.find_invoice(identifier) or self._missing("invoice", identifier)
 
+    def get_attempt(self, identifier: UUID) -> Attempt:
+        return self.find_attempt(identifier) or self._missing("payment_attempt", identifier)
+
     def get_payment(self, identifier: UUID) -> Payment:
         return self.find_payment(identifier) or self._missing("payment", identifier)
 
@@ -189,10 +192,19 @@ class Work:
         self._remember(payment)
         self._write(INSERTS[Payment], payment)
 
-    def step(self, row: Aggregate, trigger: str, *, guard: object = None, **changes: Any) -> None:
+    def step(
+        self,
+        row: Aggregate,
+        trigger: str,
+        *,
+        guard: object = None,
+        facts: Mapping[str, object] | None = None,
+        **changes: Any,
+    ) -> None:
         """One step of a machine. `guard` is what its conditions look at, after the change.
 
-        `changes` are columns of the row and become the event's facts. Raises TransitionRefused, GuardRefused.
+        `changes` are columns of the row; with `facts` they become the event's facts.
+        Raises TransitionRefused, GuardRefused.
         """
         from_state = row.state
         row.state = row.MACHINE.step(from_state, trigger, guard)
@@ -200,7 +212,7 @@ class Work:
             setattr(row, name, value)
         row.version += 1
         row.updated_at = self.now
-        self._chain(row, trigger, from_state, changes)
+        self._chain(row, trigger, from_state, {**changes, **(facts or {})})
         self._write(STEPS[type(row)], row)
 
     def open_invoice(self, invoice: Invoice) -> None:
@@ -317,6 +329,6 @@ class Work:
                 orjson.dumps(told).decode(), self.command_id, self.correlation_id, self.now, row.head_hash,
             ]
         )  # fmt: skip
-        notice = notice_of(row)
+        notice = notice_of(row, trigger)
         if notice is not None:
             self.tell(notice[0], row.customer_id, **notice[1])

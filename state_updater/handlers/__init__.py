@@ -8,12 +8,13 @@ from collections.abc import Callable
 from typing import Any
 
 from bus.messages import Command
-from kit.errors import InvariantViolated
+from kit.errors import InvalidMessage, InvariantViolated, Refused
 from state_updater.handlers.invoices import (
     handle_expire_invoice,
     handle_issue_invoice,
     handle_void_invoice,
 )
+from state_updater.handlers.look_ups import handle_retry_look_up
 from state_updater.handlers.payments import handle_record_payment_outcome, handle_start_payment
 from state_updater.handlers.refunds import (
     handle_approve_refund,
@@ -21,13 +22,18 @@ from state_updater.handlers.refunds import (
     handle_reject_refund,
     handle_request_refund,
 )
-from state_updater.handlers.subscriptions import handle_cancel_subscription, handle_create_subscription
+from state_updater.handlers.subscriptions import (
+    handle_cancel_subscription,
+    handle_change_subscription,
+    handle_create_subscription,
+)
 from state_updater.work import Work
 
 Result = dict[str, Any]
 
 HANDLERS: dict[str, Callable[[Any, Work], Result]] = {
     "CreateSubscription": handle_create_subscription,
+    "ChangeSubscription": handle_change_subscription,
     "CancelSubscription": handle_cancel_subscription,
     "IssueInvoice": handle_issue_invoice,
     "VoidInvoice": handle_void_invoice,
@@ -38,12 +44,22 @@ HANDLERS: dict[str, Callable[[Any, Work], Result]] = {
     "ApproveRefund": handle_approve_refund,
     "RejectRefund": handle_reject_refund,
     "RecordRefundOutcome": handle_record_refund_outcome,
+    "RetryLookUp": handle_retry_look_up,
 }
 
 
 def handle(command: Command, work: Work) -> Result:
-    """Runs the command's handler. Raises Refused (nothing has changed) or InvariantViolated (our bug)."""
+    """Runs the command's handler.
+
+    Raises Refused or InvalidMessage, with nothing changed, or InvariantViolated: our bug.
+    """
     handler = HANDLERS.get(type(command).__name__)
     if handler is None:
         raise InvariantViolated("no_handler", kind=type(command).__name__)
-    return handler(command, work)
+    try:
+        return handler(command, work)
+    except (Refused, InvalidMessage) as no:
+        if work.has_changed:
+            kind = type(command).__name__
+            raise InvariantViolated("refused_after_change", kind=kind, reason=no.code) from no
+        raise

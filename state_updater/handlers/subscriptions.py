@@ -1,21 +1,20 @@
-"""Beginning and ending subscriptions."""
+"""Beginning, changing and ending subscriptions."""
 
 from typing import Any
+from uuid import UUID
 
 import orjson
 
-from bus.messages import CancelSubscription, CreateSubscription, InvoiceLine
+from bus.messages import CancelSubscription, ChangeSubscription, CreateSubscription, InvoiceLine
 from kit.errors import InvalidMessage, Refused, TransitionRefused
 from state_updater.handlers.invoices import close_unpaid, draw_and_open
-from state_updater.rows import Subscription
+from state_updater.rows import Price, Subscription
 from state_updater.work import Work
 
 
 def handle_create_subscription(command: CreateSubscription, work: Work) -> dict[str, Any]:
     customer_id = work.require_customer()
-    price = work.get_price(command.price_id)
-    if not price.is_available:
-        raise Refused("price_not_available", price_id=str(price.id))
+    price = _get_available_price(work, command.price_id)
     subscription = Subscription(
         id=command.subscription_id,
         studio_id=work.studio.id,
@@ -42,6 +41,23 @@ def handle_create_subscription(command: CreateSubscription, work: Work) -> dict[
         price_id=price.id,
     )
     return {"subscription_id": str(subscription.id), "invoice_id": str(invoice.id)}
+
+
+def _get_available_price(work: Work, price_id: UUID) -> Price:
+    price = work.get_price(price_id)
+    if not price.is_available:
+        raise Refused("price_not_available", price_id=str(price.id))
+    return price
+
+
+def handle_change_subscription(command: ChangeSubscription, work: Work) -> dict[str, Any]:
+    """The period that runs has been paid for and stays; the next one begins at the new price."""
+    subscription = work.get_subscription(command.subscription_id)
+    price = _get_available_price(work, command.price_id)
+    if price.id == subscription.price_id:
+        raise Refused("price_unchanged", price_id=str(price.id))
+    work.step(subscription, "change", facts={"former_price_id": subscription.price_id}, price_id=price.id)
+    return {"subscription_id": str(subscription.id)}
 
 
 def handle_cancel_subscription(command: CancelSubscription, work: Work) -> dict[str, Any]:

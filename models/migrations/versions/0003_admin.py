@@ -41,3 +41,7 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.execute(DOWNGRADE)
+    # The invariants hold nothing, so they are dropped whole and made as the revision before has them.
+    op.execute("DROP SCHEMA invariant CASCADE")
+    invariants = Path(__file__).with_name("0002_invariants.sql").read_text("utf-8")
+    op.execute(invariants.replace(":", r"\:"))

@@ -147,3 +147,75 @@ GRANT UPDATE (state, answered_at, result, problem, tries, publish_count, republi
 
 GRANT SELECT (id, studio_id, email, name, role, locale, created_at, deactivated_at) ON staff_member
     TO billbus_platform;
+
+-- ---------------------------------------------------------------- invariants
+
+-- What the world is told of goes by the step, no longer by the state that it reached: a subscription that was
+-- changed is as active as one that was activated.
+DROP VIEW invariant.announcement CASCADE;
+
+CREATE VIEW invariant.announcement AS
+    SELECT * FROM (VALUES
+        ('subscription', 'create', 'subscription.created', 'subscription_id'),
+        ('subscription', 'activate', 'subscription.activated', 'subscription_id'),
+        ('subscription', 'change', 'subscription.changed', 'subscription_id'),
+        ('subscription', 'cancel', 'subscription.canceled', 'subscription_id'),
+        ('invoice', 'open', 'invoice.opened', 'invoice_id'),
+        ('invoice', 'pay', 'invoice.paid', 'invoice_id'),
+        ('invoice', 'void', 'invoice.voided', 'invoice_id'),
+        ('invoice', 'expire', 'invoice.expired', 'invoice_id'),
+        ('invoice', 'refund', 'invoice.refunded', 'invoice_id'),
+        ('payment', 'succeed', 'payment.succeeded', 'attempt_id'),
+        ('payment', 'decline', 'payment.failed', 'attempt_id'),
+        ('refund', 'request', 'refund.requested', 'refund_id'),
+        ('refund', 'reject', 'refund.rejected', 'refund_id'),
+        ('refund', 'succeed', 'refund.succeeded', 'refund_id'),
+        ('refund', 'record', 'refund.succeeded', 'refund_id'),
+        ('refund', 'decline', 'refund.declined', 'refund_id')
+    ) AS told (machine, trigger, kind, id_field);
+COMMENT ON VIEW invariant.announcement IS 'The event that tells of a step, and the field of its body that holds the id.';
+
+CREATE VIEW invariant.always_step_is_announced AS
+    WITH step AS (
+        -- One command may give two early refunds their place: two steps of one invoice, told by two rows.
+        SELECT e.studio_id, e.aggregate_id, e.command_id, told.kind, told.id_field, max(e.version) AS version,
+            count(*) AS steps
+        FROM state_event e JOIN invariant.announcement told USING (machine, trigger)
+        GROUP BY e.studio_id, e.aggregate_id, e.command_id, told.kind, told.id_field
+    )
+    SELECT s.studio_id, s.aggregate_id || ' v' || s.version AS subject,
+        s.kind || ' is ' || count(o.id) || ' times in the outbox' AS fault
+    FROM step s
+    LEFT JOIN outbox o ON o.causation_id = s.command_id AND o.channel = 'event' AND o.kind = s.kind
+        AND o.studio_id = s.studio_id AND o.body ->> s.id_field = s.aggregate_id::text
+    GROUP BY s.studio_id, s.aggregate_id, s.command_id, s.kind, s.version, s.steps
+    HAVING count(o.id) <> s.steps;
+COMMENT ON VIEW invariant.always_step_is_announced IS 'I13: every step that the world is told of has one row in the outbox, by the command that made the step.';
+
+CREATE VIEW invariant.always_announcement_is_true AS
+    SELECT o.studio_id, o.id::text AS subject, o.kind || ' tells of nothing that its command did' AS fault
+    FROM outbox o
+    LEFT JOIN invariant.announcement told USING (kind)
+    LEFT JOIN state_event e ON e.command_id = o.causation_id AND e.machine = told.machine
+        AND e.trigger = told.trigger AND e.aggregate_id::text = o.body ->> told.id_field
+    LEFT JOIN ledger_transfer t ON t.causation_id = o.causation_id AND o.kind = 'payment.unapplied'
+        AND t.posting_id::text = o.body ->> 'payment_id'
+    WHERE o.channel = 'event'
+    GROUP BY o.id HAVING count(e.version) = 0 AND count(t.id) = 0;
+COMMENT ON VIEW invariant.always_announcement_is_true IS 'I13: every event that leaves tells of something that the command behind it did.';
+
+-- Who asks for a look-up changes nothing yet: the task is all the trace there is.
+CREATE OR REPLACE VIEW invariant.always_applied_command_has_effects AS
+    SELECT j.studio_id, j.command_id::text AS subject, j.kind || ' was applied and left no trace' AS fault
+    FROM command_journal j
+    WHERE j.state = 'applied'
+        AND NOT coalesce(j.result ?| ARRAY['unchanged', 'page_still_open'], false)
+        AND NOT EXISTS (SELECT FROM state_event e WHERE e.command_id = j.command_id)
+        AND NOT EXISTS (SELECT FROM ledger_transfer t WHERE t.causation_id = j.command_id)
+        AND NOT EXISTS (
+            SELECT FROM outbox o
+            WHERE o.causation_id = j.command_id AND o.kind IN ('look_up_payment', 'look_up_refund'));
+COMMENT ON VIEW invariant.always_applied_command_has_effects IS 'I1, I3: an applied command whose result does not say that nothing changed owns an event, a transfer or a look-up.';
+
+GRANT SELECT ON invariant.announcement, invariant.always_step_is_announced, invariant.always_announcement_is_true
+    TO billbus_verify;

@@ -23,6 +23,7 @@ from billing.payments import received_payment_id
 from bus.messages import (
     ApproveRefund,
     CancelSubscription,
+    ChangeSubscription,
     Command,
     CreateSubscription,
     ExpireInvoice,
@@ -32,6 +33,7 @@ from bus.messages import (
     RecordRefundOutcome,
     RejectRefund,
     RequestRefund,
+    RetryLookUp,
     StartPayment,
     VoidInvoice,
     decode_command,
@@ -138,6 +140,21 @@ class Shop:
             self.add_account(connection, self.account_id, **changes)
             self._insert_customer(connection, self.customer_id)
 
+    def add_price(self, amount_minor: int = 2 * PRICE_MINOR, effective_from: datetime = _LONG_AGO) -> UUID:
+        """Another price of the plan, by the year."""
+        price_id = new_id()
+        with self.owner.begin() as connection:
+            create_price(
+                connection,
+                price_id,
+                studio_id=self.studio_id,
+                plan_id=self.plan_id,
+                amount_minor=amount_minor,
+                period_unit="year",
+                effective_from=effective_from,
+            )
+        return price_id
+
     def add_account(self, connection: Any, account_id: UUID, **changes: str) -> None:
         create_provider_account(
             connection,
@@ -159,6 +176,10 @@ class Shop:
     def create(self, subscription_id: UUID, invoice_id: UUID, **changes: Any) -> CreateSubscription:
         fields = self._base() | {"price_id": self.price_id, "metadata": {"hall": 3}} | changes
         return CreateSubscription(subscription_id=subscription_id, invoice_id=invoice_id, **fields)
+
+    def change(self, subscription_id: UUID, price_id: UUID, **changes: Any) -> ChangeSubscription:
+        fields = self._base() | {"subscription_id": subscription_id, "price_id": price_id}
+        return ChangeSubscription(**fields | changes)
 
     def cancel(self, subscription_id: UUID, invoice_id: UUID | None, **changes: Any) -> CancelSubscription:
         return CancelSubscription(
@@ -260,6 +281,11 @@ class Shop:
             "currency": "RUB",
         }
         return RecordRefundOutcome(**fields | changes)
+
+    def retry(
+        self, attempt_id: UUID | None = None, refund_id: UUID | None = None, **changes: Any
+    ) -> RetryLookUp:
+        return RetryLookUp(**self._base() | {"attempt_id": attempt_id, "refund_id": refund_id} | changes)
 
     # -------------------------------------------------------------- accepting and applying
 

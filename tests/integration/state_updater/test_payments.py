@@ -373,3 +373,28 @@ def test_a_call_that_is_live_keeps_others_from_calling(shop: Shop) -> None:
     shop.call("create", subject, outcome=None)
     with pytest.raises(AssertionError):
         shop.call("look_up", subject)
+
+
+def test_a_look_up_may_be_wanted_while_there_is_something_to_find(shop: Shop) -> None:
+    subscription_id, invoice_id, attempt_id = shop.offer("link")
+    first = shop.tell(shop.retry(attempt_id))
+    assert first == ["nothing_to_look_up"], "its first request is on its way"
+    for told in ("unknown", "pending", "requires_action"):
+        assert shop.tell(shop.outcome(told, attempt_id, invoice_id, subscription_id)) == ["applied"]
+        (answer,) = shop.send(shop.retry(attempt_id))
+        assert (answer.state, answer.result) == ("applied", {"attempt_id": str(attempt_id)})
+        assert shop.state("payment_attempt", attempt_id) == told
+    shop.tell(shop.paid(attempt_id, invoice_id, subscription_id))
+    (answer,) = shop.send(shop.retry(attempt_id))
+    assert answer.problem == {"code": "nothing_to_look_up", "state": "succeeded"}
+
+
+def test_a_look_up_is_wanted_of_what_is_there(shop: Shop, other_shop: Shop) -> None:
+    _, _, attempt_id = other_shop.offer()
+    assert (
+        shop.tell(shop.retry(attempt_id), shop.retry(new_id()), shop.retry(refund_id=new_id()))
+        == ["not_found"] * 3
+    )
+    assert other_shop.tell(other_shop.retry(attempt_id, customer_id=other_shop.add_customer())) == [
+        "not_found"
+    ]

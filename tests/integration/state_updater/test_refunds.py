@@ -259,3 +259,15 @@ def test_foreign_ids_read_as_absent_ones(shop: Shop, other_shop: Shop) -> None:
     assert [said(answer) for answer in answers] == ["not_found"] * len(answers)
     assert all(set(answer.problem or {}) == {"code", "what", "id"} for answer in answers)
     assert shop.state("refund", refund_id) == "requested"
+
+
+def test_a_refund_is_looked_up_only_while_it_is_out(shop: Shop) -> None:
+    paid, refund_id = shop.pay(), new_id()
+    shop.tell(shop.request(refund_id, paid, 5_000))
+    assert shop.tell(shop.retry(refund_id=refund_id)) == ["nothing_to_look_up"]
+    shop.tell(shop.approve(refund_id, paid))
+    (answer,) = shop.send(shop.retry(refund_id=refund_id))
+    assert (answer.state, answer.result) == ("applied", {"refund_id": str(refund_id)})
+    assert shop.state("refund", refund_id) == "sent"
+    shop.tell(shop.refunded(refund_id, paid, 5_000))
+    assert shop.tell(shop.retry(refund_id=refund_id)) == ["nothing_to_look_up"]

@@ -12,10 +12,11 @@ from uuid import UUID
 
 import orjson
 import pytest
+from celery import current_app
 from structlog.contextvars import merge_contextvars
 from structlog.testing import capture_logs
 
-from bus.messages import RecordPaymentOutcome, decode_command
+from bus.messages import RecordPaymentOutcome, RetryLookUp, decode_command
 from kit.ids import new_id, sha256
 from runtime.settings import TaskSettings, load_settings
 from state_updater.apply import Received
@@ -485,3 +486,58 @@ def test_a_lost_refund_task_and_a_dead_worker_are_seen_by_the_sweep(terminal: Te
     sweep()
     assert terminal.apply_waiting() == ["unknown"]
     assert terminal.shop.state("refund", refund_id) == "unknown"
+
+
+def _run_wanted(terminal: Terminal, command: RetryLookUp) -> list[str]:
+    """Applies the command and runs the task that it left in the outbox, as the relay would send it."""
+    received = terminal.shop.accept(command, "staff:test")
+    assert [answer.state for answer in terminal.shop.apply([received])] == ["applied"]
+    wanted = terminal.shop.rows(
+        "SELECT kind, body FROM outbox WHERE causation_id = :id AND channel = 'task'", id=received.command_id
+    )
+    for kind, body in wanted:
+        current_app.tasks[kind](**body, correlation_id="test")
+    return [kind for kind, _ in wanted]
+
+
+def test_staff_need_not_wait_for_the_look_up_of_a_page(terminal: Terminal) -> None:
+    _, invoice_id, attempt_id = terminal.offer_link()
+    terminal.start(attempt_id)
+    terminal.apply_waiting()
+    url = terminal.shop.one("SELECT redirect_url FROM payment_attempt WHERE id = :id", id=attempt_id)
+    terminal.twin.send("POST", url.removeprefix(terminal.twin.url) + "/pay")
+    assert _run_wanted(terminal, terminal.shop.retry(attempt_id)) == ["look_up_payment"]
+    assert terminal.calls() == [("create", "requires_action"), ("look_up", "succeeded")]
+    assert terminal.apply_waiting() == ["succeeded"]
+    assert terminal.shop.state("invoice", invoice_id) == "paid"
+    assert terminal.shop.tell(terminal.shop.retry(attempt_id)) == ["nothing_to_look_up"]
+
+
+def test_staff_need_not_wait_for_the_look_up_of_a_refund(terminal: Terminal) -> None:
+    refund_id = terminal.approved_refund()
+    terminal.twin.script({"point": REFUND, "kind": "cut_after_effect"})
+    terminal.send_refund(refund_id)
+    assert terminal.apply_waiting() == ["unknown"]
+    assert _run_wanted(terminal, terminal.shop.retry(refund_id=refund_id)) == ["look_up_refund"]
+    assert terminal.apply_waiting() == ["succeeded"]
+    assert terminal.requests(REFUND) == 1
+
+
+def test_a_look_up_that_staff_wants_does_nothing_while_a_call_is_out(terminal: Terminal) -> None:
+    _, _, attempt_id = terminal.shop.offer()
+    subject = Subject("attempt_id", attempt_id, terminal.shop.studio_id, "test")
+    terminal.shop.call("look_up", subject, outcome=None)
+    assert _run_wanted(terminal, terminal.shop.retry(attempt_id)) == ["look_up_payment"]
+    assert terminal.calls() == [("look_up", None)]
+    terminal.age_calls(10)
+    sweep()
+
+
+def test_a_look_up_that_comes_too_late_asks_nobody(terminal: Terminal) -> None:
+    """The callback is applied between the command and its task."""
+    subscription_id, invoice_id, attempt_id = terminal.shop.offer()
+    received = terminal.shop.accept(terminal.shop.retry(attempt_id), "staff:test")
+    terminal.shop.apply([received])
+    terminal.shop.tell(terminal.shop.paid(attempt_id, invoice_id, subscription_id))
+    terminal.look_up(attempt_id)
+    assert terminal.calls() == []

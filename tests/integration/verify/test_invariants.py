@@ -5,7 +5,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy import Connection, text
 
-from state_updater.notices import EVENT_OF_STATE
+from state_updater.notices import EVENT_OF_STEP
 from tests.integration.verify.history import History
 from tests.integration.verify.plants import PLANTS
 
@@ -57,8 +57,8 @@ def test_every_view_says_what_it_proves(history: History) -> None:
         assert connection.scalars(silent).all() == []
 
 
-def test_announced_states_are_those_of_the_state_updater(history: History) -> None:
-    rows = text("SELECT machine, to_state, kind FROM invariant.announcement")
+def test_announced_steps_are_those_of_the_state_updater(history: History) -> None:
+    rows = text("SELECT machine, trigger, kind FROM invariant.announcement")
     with history.engine.connect() as connection:
-        told = {(machine, to_state): kind for machine, to_state, kind in connection.execute(rows)}
-    assert told == EVENT_OF_STATE
+        told = {(machine, trigger): kind for machine, trigger, kind in connection.execute(rows)}
+    assert told == EVENT_OF_STEP

@@ -15,7 +15,7 @@ from bus.messages import RecordPaymentOutcome, RecordRefundOutcome
 from kit.errors import GuardRefused, TransitionRefused
 from kit.machine import NOWHERE, Machine
 
-MIGRATION = Path(__file__).parents[3] / "models/migrations/versions/0001_spine.sql"
+MIGRATIONS = sorted((Path(__file__).parents[3] / "models/migrations/versions").glob("*.sql"))
 
 # (state, trigger) -> state that is reached. What is not here is refused.
 DESIGNED: dict[str, dict[tuple[str, str], str]] = {
@@ -79,6 +79,7 @@ DESIGNED: dict[str, dict[tuple[str, str], str]] = {
         ("", "create"): "incomplete",
         ("incomplete", "activate"): "active",
         ("incomplete", "cancel"): "canceled",
+        ("active", "change"): "active",
         ("active", "cancel"): "canceled",
     },
 }
@@ -93,7 +94,7 @@ CELLS = [
 
 
 def _migrated_pairs(name: str) -> set[tuple[str, str]]:
-    found = re.findall(r"\('(\w+)', '(\w*)', '(\w+)'\)", MIGRATION.read_text())
+    found = re.findall(r"\('(\w+)', '(\w*)', '(\w+)'\)", "".join(file.read_text() for file in MIGRATIONS))
     return {(source, dest) for machine, source, dest in found if machine == name}
 
 

@@ -47,8 +47,13 @@ FIELDS: dict[str, Any] = {
 }
 
 
+# Commands for which a field that all could carry has to be empty.
+EXCEPTIONS: dict[str, dict[str, Any]] = {"RetryLookUp": {"refund_id": None}}
+
+
 def _body(name: str) -> dict[str, Any]:
-    return {field: FIELDS.get(field, str(ID)) for field in COMMANDS[name].model_fields}
+    body = {field: FIELDS.get(field, str(ID)) for field in COMMANDS[name].model_fields}
+    return body | EXCEPTIONS.get(name, {})
 
 
 def _code(name: str, body: bytes, version: int = 1) -> str:
@@ -133,6 +138,11 @@ def test_a_field_out_of_its_range_is_refused_by_name(name: str, field: str, valu
     with pytest.raises(InvalidMessage) as invalid:
         decode_command(name, 1, orjson.dumps(_body(name) | {field: value}))
     assert any(str(path).startswith(field) for path in invalid.value.facts["fields"])  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("named", [{"attempt_id": None}, {"refund_id": str(ID)}])
+def test_a_look_up_names_one_thing(named: dict[str, Any]) -> None:
+    assert _code("RetryLookUp", orjson.dumps(_body("RetryLookUp") | named)) == "unreadable_message"
 
 
 def test_a_refused_message_does_not_repeat_what_it_held() -> None:

@@ -9,10 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from billing import MACHINES
+from bus.messages import EVENTS
 from kit.errors import InvariantViolated
 from runtime.settings import LOOK_UP_DELAYS_SECONDS
 from state_updater.loading import LOCKS, advisory_key
-from state_updater.notices import EVENT_OF_STATE
+from state_updater.notices import EVENT_OF_STEP
 from state_updater.rows import AGGREGATES, LOCK_ORDER
 from state_updater.tasks.schedule import look_up_delay_seconds
 from state_updater.writing import INSERTS, OPEN_INVOICE, STEPS, TOUCHES, Kind, Waves, check_counts
@@ -131,9 +132,10 @@ def test_an_advisory_key_is_a_signed_64_bit_number() -> None:
     assert advisory_key(UUID(int=5)) == 5
 
 
-def test_every_announced_state_is_one_of_its_machine() -> None:
-    for machine, state in EVENT_OF_STATE:
-        assert state in MACHINES[machine].states
+def test_every_announced_step_is_one_of_its_machine_and_has_its_event() -> None:
+    for (machine, trigger), name in EVENT_OF_STEP.items():
+        assert trigger in {row["trigger"] for row in MACHINES[machine].table}
+        assert name in EVENTS
 
 
 def test_look_ups_slow_down_and_never_end() -> None:
