@@ -20,7 +20,7 @@ class ProviderAccount(Base):
     studio_id: Mapped[UUID] = mapped_column(ForeignKey("studio.id"))
     provider: Mapped[str]
     public_id: Mapped[str]
-    sealed_secret: Mapped[bytes]
+    sealed_secret: Mapped[bytes] = mapped_column(deferred=True)
     api_url: Mapped[str]
     widget_script_url: Mapped[str]
     is_test: Mapped[bool]
@@ -43,7 +43,7 @@ class PaymentMethod(Base):
     studio_id: Mapped[UUID]
     customer_id: Mapped[UUID]
     provider_account_id: Mapped[UUID]
-    sealed_token: Mapped[bytes]
+    sealed_token: Mapped[bytes] = mapped_column(deferred=True)
     card_mask: Mapped[str]
     card_expires: Mapped[str | None]
     created_at: Mapped[datetime]

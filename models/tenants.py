@@ -1,4 +1,7 @@
-"""Studios, their clocks, and the people in them."""
+"""Studios, their clocks, and the people in them.
+
+Secrets are deferred: who lists people does not read them, and most roles may not.
+"""
 
 from datetime import datetime
 from uuid import UUID
@@ -59,7 +62,7 @@ class Customer(Base):
     email: Mapped[str]
     name: Mapped[str]
     locale: Mapped[str] = mapped_column(server_default=text("'ru'"))
-    password_hash: Mapped[str | None]
+    password_hash: Mapped[str | None] = mapped_column(deferred=True)
     created_at: Mapped[WrittenAt]
     own_facts: Mapped[JsonObject] = mapped_column("metadata", server_default=text("'{}'"))
 
@@ -86,7 +89,7 @@ class StaffMember(Base):
     email: Mapped[str]
     name: Mapped[str]
     role: Mapped[str]
-    password_hash: Mapped[str | None]
+    password_hash: Mapped[str | None] = mapped_column(deferred=True)
     created_at: Mapped[WrittenAt]
     locale: Mapped[str] = mapped_column(server_default=text("'ru'"))
     deactivated_at: Mapped[datetime | None]
