@@ -14,7 +14,9 @@ from cli.connections import SeedSettings, owner_connection
 from kit.ids import derived_id
 from runtime.settings import load_settings
 from storage.sealing import seal
+from storage.staff import StaffRow, insert_staff_member
 from storage.studios import create_plan, create_price, create_provider_account, create_studio
+from web.passwords import hash_password
 
 group = typer.Typer(no_args_is_help=True, help="The demo studio.")
 
@@ -53,6 +55,27 @@ OFFERS = (
 
 
 @dataclass(frozen=True, slots=True)
+class Colleague:
+    """A staff member of the demo; all have the one password that the run was given."""
+
+    role: str
+    name: str
+
+    @property
+    def email(self) -> str:
+        return f"{self.role.replace('_', '-')}@example.org"
+
+
+STAFF = (
+    Colleague("owner", "Ольга"),
+    Colleague("manager", "Максим"),
+    Colleague("support", "Света"),
+    Colleague("ops", "Олег"),
+    Colleague("platform_admin", "Павел"),
+)
+
+
+@dataclass(frozen=True, slots=True)
 class TwinAccount:
     """How to reach the provider twin. `secret` is never shown."""
 
@@ -74,12 +97,17 @@ def seed(
     api_url: Annotated[str, typer.Option(help="The twin's API.")],
     widget_script_url: Annotated[str, typer.Option(help="The twin's widget script.")],
     origin: Annotated[list[str] | None, typer.Option(help="Where a payer may return to; repeatable.")] = None,
+    staff_password: Annotated[
+        str | None, typer.Option(envvar="DEMO_STAFF_PASSWORD", help="Hires the demo's staff with it.")
+    ] = None,
 ) -> None:
-    """Create the demo studio with plans, prices and a provider account, or bring its addresses up to date."""
+    """Create the demo studio with plans, prices, staff and a provider account, or update addresses."""
     settings = load_settings(SeedSettings)
     account = TwinAccount(public_id, secret, api_url, widget_script_url)
     with owner_connection(settings.database_url.get_secret_value()) as connection:
         seed_demo(connection, settings.sealing_key.get_secret_value(), account, origin or [])
+        if staff_password is not None:
+            _hire(connection, hash_password(staff_password))
     typer.echo(DEMO_STUDIO_ID)
 
 
@@ -110,6 +138,13 @@ def seed_demo(
         widget_script_url=account.widget_script_url,
         is_test=True,
     )
+
+
+def _hire(connection: Connection, password_hash: str) -> None:
+    for one in STAFF:
+        member_id = derived_id("demo", "staff_member", one.role)
+        row = StaffRow(member_id, one.email, one.name, one.role, "ru", None, password_hash)
+        insert_staff_member(connection, DEMO_STUDIO_ID, row)
 
 
 def _create_offer(connection: Connection, offer: Offer) -> None:

@@ -1,6 +1,7 @@
 """Reads the command line and plays the story; exit code 0 only if every step held."""
 
 import argparse
+import os
 import sys
 import time
 
@@ -19,16 +20,19 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         prog="python -m demo",
         description="Play one customer's story over HTTP.",
-        epilog="Staff's step and the check of the books run `billbus`, with our DATABASE_URL and AMQP_URL.",
+        epilog="Staff signs in with STAFF_PASSWORD; `billbus` checks the books, with our DATABASE_URL.",
     )
     parser.add_argument("--api", required=True, help="the client API, by the studio's host")
+    parser.add_argument("--admin", required=True, help="the managers' admin, at the same host")
+    parser.add_argument("--staff", required=True, help="the e-mail of somebody who may approve refunds")
     parser.add_argument("--twin", required=True, help="the CloudPayments twin")
     parser.add_argument("--logs", help="where the installation's logs are, told when a step fails")
     given = parser.parse_args()
     console = Console(highlight=False)
     try:
-        with ApiClient(given.api) as api:
-            return play(Story(api, given.twin), console, given.logs)
+        with ApiClient(given.api) as api, ApiClient(given.admin) as staff:
+            story = Story(api, staff, given.twin, given.staff, os.environ.get("STAFF_PASSWORD", ""))
+            return play(story, console, given.logs)
     except KeyboardInterrupt:
         return INTERRUPTED_EXIT_CODE
 

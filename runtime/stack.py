@@ -101,7 +101,11 @@ class Stack:
         """The story's exit code. It is a client as any other, told only addresses and the staff's login."""
         ground = self._standing
         command = [sys.executable, "-m", "demo", "--api", ground.client_url, "--twin", ground.twin_url]
-        environment = os.environ | {"DATABASE_URL": ground.database_url}
+        command += ["--admin", ground.admin_url.removesuffix("/admin/"), "--staff", DEMO_STAFF]
+        environment = os.environ | {
+            "DATABASE_URL": ground.database_url,
+            "STAFF_PASSWORD": ground.secrets.staff_password,
+        }
         environment.pop("AMQP_URL", None)
         if ground.amqp_url is not None:
             environment["AMQP_URL"] = ground.amqp_url
