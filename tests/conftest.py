@@ -20,6 +20,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """Here because pytest reads options before it looks into the tiers' folders."""
     group = parser.getgroup("billbus")
     group.addoption("--crash-rounds", type=int, default=1, help="Play all crash points so many times.")
+    group.addoption("--pictures", default=None, metavar="DIR", help="Keep pictures of the pages there.")
     group.addoption("--crash-seed", type=int, default=None, help="The seed that orders them, as printed.")
 
 

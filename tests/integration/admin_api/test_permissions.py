@@ -9,7 +9,7 @@ from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 from httpx import Client
 
-from admin_api.actions import ACTIONS
+from admin_api.actions.registry import ACTIONS
 from admin_api.desk import PREFIX
 from admin_api.listings import LISTINGS
 from admin_api.people.dependencies import Requires
