@@ -1,5 +1,5 @@
-"""How fast commands are applied, by the real processes on real servers of this machine.
+"""How fast the product is, by its real processes on real servers of this machine.
 
-Run by hand: `python -m benchmarks.commands`. No test judges the speed; one sees that it still runs and leaves
-clean books. The product never imports this room.
+Run by hand: `python -m benchmarks.commands`, `.growth`, `.reads`, `.accept`, `.admin`. No test judges the
+speed; some see that each still runs. The product never imports this room.
 """

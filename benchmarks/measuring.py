@@ -9,13 +9,16 @@ from datetime import datetime
 
 import psycopg
 
+from benchmarks.subjects import CORRELATION_ID
+
 # What is measured lies between these parts of each consumer's own answers: no start-up, no end.
 STEADY_FROM, STEADY_TO = 0.1, 0.9
 ASK_SECONDS_MAX = 10.0
 
 _ANSWERS = """
     SELECT answered_at FROM command_journal
-    WHERE kind = 'RecordPaymentOutcome' AND state = 'applied' AND partition %% %s = %s ORDER BY answered_at
+    WHERE kind = 'RecordPaymentOutcome' AND state = 'applied' AND partition %% %s = %s AND correlation_id = %s
+    ORDER BY answered_at
 """
 _TRACES = """
     SELECT machine || ' ' || state, count(*) FROM invariant.aggregate GROUP BY 1
@@ -35,7 +38,7 @@ def steady_rate(connection: psycopg.Connection[tuple[object, ...]], consumer_cou
     """
     answers: list[list[datetime]] = []
     for index in range(consumer_count):
-        rows = connection.execute(_ANSWERS, [consumer_count, index]).fetchall()
+        rows = connection.execute(_ANSWERS, [consumer_count, index, CORRELATION_ID]).fetchall()
         answers.append([instant for (instant,) in rows if isinstance(instant, datetime)])
     start = max(_at(one, STEADY_FROM) for one in answers)
     end = min(_at(one, STEADY_TO) for one in answers)

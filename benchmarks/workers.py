@@ -1,33 +1,51 @@
-"""The product's processes as the benchmark runs them: started as in production, watched, ended.
+"""The product's processes as the benchmarks run them: started as in production, watched, ended.
 
-Called by the benchmark. Nothing of the product is changed or switched off for it.
+Called by the benchmarks. Nothing of the product is changed or switched off for it.
 """
 
 import os
+import secrets
 import signal
+import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from bus.port import Envelope
 from bus.transports import RabbitBus
 from runtime.lifeline import die_with_parent
+from runtime.ports import LOOPBACK, free_port
+from storage.sealing import new_sealing_key
 
 ROOT = Path(__file__).resolve().parent.parent
+START_SECONDS_MAX = 30.0
 STOP_SECONDS_MAX = 20.0
+POLL_SECONDS = 0.05
 PUBLISH_GROUP_SIZE = 250
+# Who serves HTTP, and the variable that tells it its port.
+PORT_VARIABLES = {
+    "client_api": "CLIENT_API_PORT",
+    "benchmarks.bare": "BARE_PORT",
+    "benchmarks.answerer": "ANSWERER_PORT",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where the processes of one measurement find their servers, and where they write."""
+    """Where the processes of one measurement find their servers, and where they write.
+
+    Without `amqp_url` they use the embedded bus.
+    """
 
     database_url: str
-    amqp_url: str
+    amqp_url: str | None
     directory: Path
+    token_key: str = field(default_factory=secrets.token_urlsafe, repr=False)
+    sealing_key: str = field(default_factory=new_sealing_key, repr=False)
 
     @contextmanager
     def running(self, consumer_count: int, *, with_relay: bool) -> Iterator[dict[str, int]]:
@@ -46,11 +64,29 @@ class Place:
         finally:
             _end(list(processes.values()))
 
+    @contextmanager
+    def serving(self, module: str, count: int = 1) -> Iterator[list[int]]:
+        """`count` processes of a module of PORT_VARIABLES; gives their ports once they accept connections.
+
+        Raises RuntimeError if one does not.
+        """
+        ports = [free_port() for _ in range(count)]
+        keys = {"TOKEN_KEY": self.token_key, "SEALING_KEY": self.sealing_key}
+        processes: list[subprocess.Popen[bytes]] = []
+        try:
+            for port in ports:
+                processes.append(self._start(module, **{PORT_VARIABLES[module]: str(port)}, **keys))
+            for port, process in zip(ports, processes, strict=True):
+                _wait_until_accepting(port, process)
+            yield ports
+        finally:
+            _end(processes)
+
     def _start(self, module: str, **settings: str) -> subprocess.Popen[bytes]:
         environment = {
             "PATH": os.defpath,
             "DATABASE_URL": self.database_url,
-            "AMQP_URL": self.amqp_url,
+            **({} if self.amqp_url is None else {"AMQP_URL": self.amqp_url}),
             **settings,
         }
         with (self.directory / f"{module}.log").open("ab") as log:
@@ -65,13 +101,26 @@ class Place:
             )
 
     def publish(self, envelopes: Sequence[Envelope]) -> None:
-        """Fills the queues through the product's own publisher. Raises BusAway."""
+        """Fills RabbitMQ's queues through the product's own publisher. Raises BusAway."""
+        assert self.amqp_url is not None
         publisher = RabbitBus(self.amqp_url, "benchmark").command_publisher()
         try:
             for start in range(0, len(envelopes), PUBLISH_GROUP_SIZE):
                 publisher.publish(envelopes[start : start + PUBLISH_GROUP_SIZE])
         finally:
             publisher.close()
+
+
+def _wait_until_accepting(port: int, process: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + START_SECONDS_MAX
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            socket.create_connection((LOOPBACK, port), timeout=START_SECONDS_MAX).close()
+        except ConnectionRefusedError:
+            time.sleep(POLL_SECONDS)
+        else:
+            return
+    raise RuntimeError(f"{process.args!r} does not serve")
 
 
 def _end(processes: Sequence[subprocess.Popen[bytes]]) -> None:
