@@ -44,7 +44,6 @@ PERMISSIONS: Final[dict[str, frozenset[Role]]] = {
     "provider_accounts.write": _OWNING,
     "staff.read": _MANAGING,
     "staff.write": _OWNING,
-    "studio.write": _OWNING,
     "audit.read": _MANAGING | _OPERATING,
     "export": _MANAGING,
     "platform.read": _PLATFORM,

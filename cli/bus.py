@@ -17,9 +17,10 @@ from bus.port import BusAway
 from bus.rabbit.upkeep import DeadLetter, declare, list_dead_letters, replay_dead_letter
 from bus.topology import billbus_topology
 from bus.transports import choose_bus
-from cli.parked import Connection, NotParked, ParkedCommand, audit_replay, list_parked_commands, put_back
+from cli.parked import NotParked, audit_replay, put_back
 from runtime.settings import ProcessSettings, load_settings
 from storage.database import CONNECT_TIMEOUT_SECONDS, libpq_url
+from storage.parked import Connection, ParkedCommand, list_parked_commands
 
 LIST_LIMIT = 1_000
 FILE_WIDTH = 160

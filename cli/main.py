@@ -6,7 +6,7 @@ import httpx
 import sqlalchemy.exc
 import typer
 
-from cli import bus, database, demo, documents, machines, refunds, studios, verification
+from cli import bus, database, demo, documents, machines, refunds, staff, studios, verification
 from models.migrate import RolesMissing
 from storage.sealing import SealingKeyWrong
 from storage.verification import InvariantsMissing
@@ -19,6 +19,7 @@ app.add_typer(bus.group, name="bus")
 app.add_typer(refunds.group, name="refunds")
 app.add_typer(machines.group, name="machines")
 app.add_typer(studios.group, name="studio")
+app.add_typer(staff.group, name="staff")
 app.add_typer(demo.group, name="demo")
 app.add_typer(documents.group, name="docs")
 app.command(name="verify")(verification.verify_books)

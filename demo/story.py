@@ -134,7 +134,9 @@ class Story:
         return Told(f"asks for {spoken(answer.resource['amount'])}", answer.seen, "refund requested")
 
     def approve_refund(self, deadline: float) -> Told:
-        self._staff.sign_in_with(self._staff.post(f"{ADMIN_API}/sign-in", self._credentials, 200)["token"])
+        self._staff.sign_in_with(
+            self._staff.post(f"{ADMIN_API}/sign-in", self._credentials, 200)["access_token"]
+        )
         answer = self._staff.command(f"{ADMIN_API}/refunds/{self._refund_id}/approve", {}, deadline)
         expect(answer.resource["state"] == "applied", "an applied command", answer.resource)
         state = self._refund()["state"]

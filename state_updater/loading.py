@@ -79,9 +79,12 @@ STUDIOS = """
     FROM studio s LEFT JOIN clock_offset o ON o.studio_id = s.id WHERE s.id = ANY(%b::uuid[])
 """
 PRICES = """
-    SELECT r.id, r.studio_id, p.name, p.is_active AND r.effective_from <= clock_timestamp(), r.amount_minor,
-        r.currency::text, r.period_unit, r.period_count
-    FROM price r JOIN plan p ON p.id = r.plan_id WHERE r.id = ANY(%b::uuid[])
+    SELECT r.id, r.studio_id, p.name,
+        p.is_active
+            AND r.effective_from <= clock_timestamp() + make_interval(secs => coalesce(o.offset_seconds, 0)),
+        r.amount_minor, r.currency::text, r.period_unit, r.period_count
+    FROM price r JOIN plan p ON p.id = r.plan_id LEFT JOIN clock_offset o ON o.studio_id = r.studio_id
+    WHERE r.id = ANY(%b::uuid[])
 """
 # A paid invoice starts a period of its subscription's price, which the message does not name.
 PRICES_OF_SUBSCRIPTIONS = PRICES.replace(

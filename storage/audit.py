@@ -2,12 +2,16 @@
 
 from collections.abc import Mapping
 from ipaddress import ip_address
+from typing import Final
 from uuid import UUID
 
 from sqlalchemy import Connection, text
 
 from kit.canonical import canonical_json
 from kit.ids import new_id
+
+# Who tried to sign in and did not prove to be anybody.
+NOBODY: Final = "nobody"
 
 _INSERT = text("""
     INSERT INTO audit (id, studio_id, principal, action, subject_id, facts, before, after, remote_address,

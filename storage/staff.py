@@ -14,6 +14,7 @@ from sqlalchemy import Connection, text
 from kit.ids import derived_id
 
 INVITATION_LIFETIME: Final = timedelta(days=7)
+STAFF_ROLES: Final = ("owner", "manager", "support", "ops", "platform_admin")
 
 _CLOSE_INVITATIONS_TO = text("""
     UPDATE invitation SET revoked_at = :now

@@ -59,15 +59,19 @@ CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON customer_note
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 
 -- Words of names and addresses. Text search is not leakproof, so under row-level security no index serves it:
--- the search runs as the owner and asks for the studio itself.
+-- the search runs as the owner and asks for the studio itself. Words that a thousand and more have are not worth
+-- the sorting of all: then it is the newest of some thousand.
 CREATE INDEX customer_words ON customer USING gin (to_tsvector('simple', name || ' ' || email));
 CREATE FUNCTION customers_matching(wanted_words text, wanted_count integer) RETURNS SETOF uuid
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp
     AS $$
-        SELECT id FROM customer
-        WHERE studio_id = NULLIF(current_setting('app.studio_id', true), '')::uuid
-          AND to_tsvector('simple', name || ' ' || email) @@ to_tsquery('simple', wanted_words)
-        ORDER BY id DESC LIMIT least(wanted_count, 1000)
+        SELECT id FROM (
+            SELECT id FROM customer
+            WHERE studio_id = NULLIF(current_setting('app.studio_id', true), '')::uuid
+              AND to_tsvector('simple', name || ' ' || email) @@ CAST(wanted_words AS tsquery)
+            LIMIT 1000
+        ) AS matching
+        ORDER BY id DESC LIMIT wanted_count
     $$;
 REVOKE ALL ON FUNCTION customers_matching(text, integer) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION customers_matching(text, integer) TO billbus_admin;
@@ -85,6 +89,7 @@ CREATE INDEX audit_action ON audit (studio_id, action, occurred_at);
 CREATE INDEX invoice_state ON invoice (studio_id, state, id);
 CREATE INDEX subscription_state ON subscription (studio_id, state, id);
 CREATE INDEX subscription_price ON subscription (price_id, state);
+CREATE INDEX payment_attempt_state ON payment_attempt (studio_id, state, id);
 CREATE INDEX provider_payment_received ON provider_payment (studio_id, received_at, id);
 CREATE INDEX refund_created ON refund (studio_id, created_at, id);
 CREATE INDEX state_event_command ON state_event (command_id);
@@ -140,7 +145,7 @@ GRANT UPDATE (revoked_at) ON session TO billbus_admin;
 GRANT UPDATE (accepted_at, revoked_at) ON invitation TO billbus_admin;
 GRANT UPDATE (name, description, is_active) ON plan TO billbus_admin;
 GRANT UPDATE (sealed_secret, api_url, widget_script_url, is_active) ON provider_account TO billbus_admin;
-GRANT UPDATE (name, refund_policy, invoice_lifetime_seconds, allowed_origins) ON studio TO billbus_admin;
+GRANT UPDATE (allowed_origins) ON studio TO billbus_admin;
 -- A parked command is put back or answered; what it says is never changed.
 GRANT UPDATE (state, answered_at, result, problem, tries, publish_count, republish_at) ON command_journal
     TO billbus_admin;

@@ -134,7 +134,7 @@ def sign_in(address: str, office: Office) -> Iterator[Callable[..., Client]]:
             wish = {"email": at.email_of(role), "password": PASSWORD}
             answer = client.post("/sign-in", json=wish)
             assert answer.status_code == 200, answer.text
-            client.headers["Authorization"] = f"Bearer {answer.json()['token']}"
+            client.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
             clients[at.host, role] = client
         return clients[at.host, role]
 

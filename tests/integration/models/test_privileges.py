@@ -39,7 +39,7 @@ WRITES: dict[str, dict[str, str]] = {
         "UPDATE invitation": "accepted_at revoked_at",
         "UPDATE plan": "description is_active name",
         "UPDATE provider_account": "api_url is_active sealed_secret widget_script_url",
-        "UPDATE studio": "allowed_origins invoice_lifetime_seconds name refund_policy",
+        "UPDATE studio": "allowed_origins",
         "UPDATE command_journal": "answered_at problem publish_count republish_at result state tries",
     },
     "billbus_updater": {

@@ -1,0 +1,90 @@
+"""The rows that commands are about, as the admin reads them before it gives one: ids, states, what is open.
+
+Hints all of them: the updater reads again under locks. A row of another studio is as good as absent.
+"""
+
+from uuid import UUID
+
+from sqlalchemy import Connection, Row, TextClause, text
+
+from billing.payments import IN_FLIGHT
+from kit.errors import NotFound
+
+AnyRow = Row[tuple[object, ...]]
+
+_INVOICE = text("""
+    SELECT id, customer_id, subscription_id, state, currency,
+        EXISTS (SELECT FROM payment_attempt a WHERE a.invoice_id = invoice.id
+            AND a.state = ANY (:in_flight)) AS payment_in_flight,
+        (SELECT COALESCE(max(p.amount_minor - p.refunded_minor - p.reserved_minor), 0)
+            FROM provider_payment p WHERE p.invoice_id = invoice.id) AS refundable_minor
+    FROM invoice WHERE id = :id
+""")
+_SUBSCRIPTION = text("""
+    SELECT id, customer_id, state, (SELECT invoice.id FROM invoice
+        WHERE invoice.subscription_id = subscription.id AND invoice.state IN ('draft', 'open')
+        ORDER BY invoice.id DESC LIMIT 1) AS invoice_id
+    FROM subscription WHERE id = :id
+""")
+_ATTEMPT = text("SELECT id, customer_id, state FROM payment_attempt WHERE id = :id")
+_REFUND = text("""
+    SELECT id, customer_id, provider_payment_id, invoice_id, state FROM refund WHERE id = :id
+""")
+# Money without an invoice belongs to the customer whose attempt brought it, if there was one.
+_RECEIVED = text("""
+    SELECT p.id, p.invoice_id, COALESCE(i.customer_id, a.customer_id) AS customer_id,
+        p.amount_minor - p.refunded_minor - p.reserved_minor AS refundable_minor
+    FROM provider_payment p LEFT JOIN invoice i ON i.id = p.invoice_id
+        LEFT JOIN payment_attempt a ON a.id = p.attempt_id
+    WHERE p.id = :id
+""")
+_FIND_REFUNDABLE = text("""
+    SELECT id FROM provider_payment
+    WHERE invoice_id = :invoice_id AND amount_minor - refunded_minor - reserved_minor >= :amount_minor
+    ORDER BY received_at DESC, id LIMIT 1
+""")
+_PRICE = text("SELECT id FROM price WHERE id = :id")
+
+
+def get_invoice(connection: Connection, invoice_id: UUID) -> AnyRow:
+    """With `payment_in_flight`, and the most that one of its payments can give back. Raises NotFound."""
+    return _get(connection, _INVOICE, "invoice", invoice_id, in_flight=sorted(IN_FLIGHT))
+
+
+def get_subscription(connection: Connection, subscription_id: UUID) -> AnyRow:
+    """With the `invoice_id` that is open for it, if one is. Raises NotFound."""
+    return _get(connection, _SUBSCRIPTION, "subscription", subscription_id)
+
+
+def get_attempt(connection: Connection, attempt_id: UUID) -> AnyRow:
+    """Raises NotFound."""
+    return _get(connection, _ATTEMPT, "payment_attempt", attempt_id)
+
+
+def get_refund(connection: Connection, refund_id: UUID) -> AnyRow:
+    """Raises NotFound."""
+    return _get(connection, _REFUND, "refund", refund_id)
+
+
+def get_received(connection: Connection, payment_id: UUID) -> AnyRow:
+    """Received money, with its `refundable_minor`. Raises NotFound."""
+    return _get(connection, _RECEIVED, "payment", payment_id)
+
+
+def find_refundable_payment(connection: Connection, invoice_id: UUID, amount_minor: int) -> UUID | None:
+    """The newest payment of the invoice from which `amount_minor` can be given back as things stand."""
+    named = {"invoice_id": invoice_id, "amount_minor": amount_minor}
+    payment_id: UUID | None = connection.scalar(_FIND_REFUNDABLE, named)
+    return payment_id
+
+
+def require_price(connection: Connection, price_id: UUID) -> None:
+    """Raises NotFound."""
+    _get(connection, _PRICE, "price", price_id)
+
+
+def _get(connection: Connection, statement: TextClause, what: str, row_id: UUID, **more: object) -> AnyRow:
+    row = connection.execute(statement, {"id": row_id, **more}).one_or_none()
+    if row is None:
+        raise NotFound(what=what, id=str(row_id))
+    return row

@@ -1,0 +1,108 @@
+"""Subscriptions: begun for a customer, put on another price, ended. Commands all of them."""
+
+from typing import Final
+from uuid import UUID
+
+from sqlalchemy import Connection
+
+from admin_api.actions.action import Action
+from admin_api.actions.commanding import command_action
+from admin_api.actions.fields import Nothing, PriceId
+from admin_api.actions.rows import get_subscription, require_price
+from admin_api.desk import Desk
+from billing.subscriptions import SUBSCRIPTION
+from bus.messages import CancelSubscription, ChangeSubscription, CreateSubscription
+from kit.ids import new_id
+from storage.customers import require_customer
+from web.commands import Wanted
+from web.fields import Body
+
+
+class NewSubscription(Body):
+    """The price that the customer takes; it must be for sale."""
+
+    price_id: PriceId
+
+
+class NewPrice(Body):
+    """The price from the next billing period on."""
+
+    price_id: PriceId
+
+
+def _want_new(desk: Desk, connection: Connection, customer_id: UUID, sent: NewSubscription) -> Wanted:
+    require_customer(connection, customer_id)
+    require_price(connection, sent.price_id)
+    command = CreateSubscription(
+        studio_id=desk.studio_id,
+        customer_id=customer_id,
+        subscription_id=new_id(),
+        invoice_id=new_id(),
+        price_id=sent.price_id,
+    )
+    return Wanted(command, command.subscription_id)
+
+
+def _want_change(desk: Desk, connection: Connection, subscription_id: UUID, sent: NewPrice) -> Wanted:
+    subscription = get_subscription(connection, subscription_id)
+    require_price(connection, sent.price_id)
+    command = ChangeSubscription(
+        studio_id=desk.studio_id,
+        customer_id=subscription.customer_id,
+        subscription_id=subscription_id,
+        price_id=sent.price_id,
+    )
+    return Wanted(command, subscription_id)
+
+
+def _want_end(desk: Desk, connection: Connection, subscription_id: UUID, _sent: Nothing) -> Wanted:
+    subscription = get_subscription(connection, subscription_id)
+    command = CancelSubscription(
+        studio_id=desk.studio_id,
+        customer_id=subscription.customer_id,
+        subscription_id=subscription_id,
+        invoice_id=subscription.invoice_id,
+    )
+    return Wanted(command, subscription_id)
+
+
+def _may_change(connection: Connection, subscription_id: UUID) -> bool:
+    return "change" in SUBSCRIPTION.triggers_from(get_subscription(connection, subscription_id).state)
+
+
+def _may_end(connection: Connection, subscription_id: UUID) -> bool:
+    return "cancel" in SUBSCRIPTION.triggers_from(get_subscription(connection, subscription_id).state)
+
+
+ACTIONS: Final[tuple[Action, ...]] = (
+    command_action(
+        "create_subscription",
+        "subscriptions.write",
+        "/customers/{subject_id}/subscriptions",
+        subject="customers",
+        body=NewSubscription,
+        want=_want_new,
+        summary="Subscribe a customer",
+    ),
+    command_action(
+        "change_subscription",
+        "subscriptions.write",
+        "/subscriptions/{subject_id}/change",
+        subject="subscriptions",
+        body=NewPrice,
+        want=_want_change,
+        is_open=_may_change,
+        summary="Another price from the next billing period",
+    ),
+    command_action(
+        "cancel_subscription",
+        "subscriptions.write",
+        "/subscriptions/{subject_id}/cancel",
+        subject="subscriptions",
+        body=Nothing,
+        want=_want_end,
+        is_open=_may_end,
+        is_dangerous=True,
+        summary="Cancel at once",
+    ),
+)
