@@ -1405,6 +1405,8 @@ CREATE INDEX state_event_command ON state_event (command_id);
 CREATE INDEX command_journal_studio ON command_journal (studio_id, sequence) WHERE state <> 'applied';
 -- Appended in the order of time and hardly ever asked: a few pages instead of an entry per row.
 CREATE INDEX ledger_transfer_posted ON ledger_transfer USING brin (posted_at);
+CREATE INDEX payment_attempt_created ON payment_attempt USING brin (created_at);
+CREATE INDEX command_journal_answered ON command_journal USING brin (answered_at);
 
 -- ---------------------------------------------------------------- machines
 

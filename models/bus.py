@@ -46,6 +46,7 @@ class CommandJournal(Base):
         check("command_journal_check1", "state NOT IN ('refused', 'parked') OR problem IS NOT NULL"),
         Index("command_journal_waiting", "partition", "sequence", postgresql_where=text(_ACCEPTED)),
         Index("command_journal_republish", "republish_at", postgresql_where=text(_ACCEPTED)),
+        Index("command_journal_answered", "answered_at", postgresql_using="brin"),
         Index("command_journal_parked", "sequence", postgresql_where=text("state = 'parked'")),
         Index("command_journal_studio", "studio_id", "sequence", postgresql_where=text("state <> 'applied'")),
     )

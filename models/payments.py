@@ -88,6 +88,7 @@ class PaymentAttempt(Base):
         check("payment_attempt_amount_minor_check", "amount_minor > 0"),
         Index("payment_attempt_live", "invoice_id", unique=True, postgresql_where=text(_LIVE_ATTEMPT)),
         Index("payment_attempt_invoice", "invoice_id", "id"),
+        Index("payment_attempt_created", "created_at", postgresql_using="brin"),
         Index("payment_attempt_state", "studio_id", "state", "id"),
     )
 

@@ -17,8 +17,8 @@ REVOKE SELECT (id, studio_id, customer_id, provider_account_id, card_mask, card_
     ON payment_method FROM billbus_admin;
 REVOKE SELECT (id, studio_id, email, name, role, created_at) ON staff_member FROM billbus_platform;
 DELETE FROM machine_transition WHERE machine = 'subscription' AND from_state = to_state;
-DROP INDEX ledger_transfer_posted, command_journal_studio, state_event_command, refund_created,
-    provider_payment_received, payment_attempt_state, subscription_price, subscription_state, invoice_state,
+DROP INDEX command_journal_answered, payment_attempt_created, ledger_transfer_posted, command_journal_studio,
+    state_event_command, refund_created, provider_payment_received, payment_attempt_state, subscription_price, subscription_state, invoice_state,
     audit_action, audit_principal, audit_subject;
 ALTER TABLE audit DROP COLUMN before, DROP COLUMN after;
 DROP FUNCTION customers_matching(text, integer);
