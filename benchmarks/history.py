@@ -22,32 +22,19 @@ SPAN = timedelta(days=730)
 SEED = 20_260_101
 _STATEMENTS = Path(__file__).with_suffix(".sql").read_text().split(";\n\n")
 _TARGET = re.compile(r"^INSERT INTO (\w+)", re.MULTILINE)
+# Customers are bands: an adjective, a noun and a number.
 _FIRST_NAMES = [
-    "Анна",
-    "Борис",
-    "Вера",
-    "Глеб",
-    "Дарья",
-    "Егор",
-    "Жанна",
-    "Захар",
-    "Ирина",
-    "Кирилл",
-    "Лидия",
-    "Марк",
+    "Тихий",
+    "Громкий",
+    "Медленный",
+    "Ночной",
+    "Северный",
+    "Дальний",
+    "Медный",
+    "Первый",
+    "Полный",
 ]
-_LAST_NAMES = [
-    "Коваль",
-    "Мороз",
-    "Орлик",
-    "Седых",
-    "Тихих",
-    "Франко",
-    "Черных",
-    "Шевчук",
-    "Юрьев-Дым",
-    "Ярмак",
-]
+_LAST_NAMES = ["Бубен", "Рояль", "Фагот", "Контрабас", "Аккорд", "Гобой", "Ритм", "Орган", "Такт", "Хор"]
 _SETTINGS = """
     SET LOCAL session_replication_role = replica;
     SET LOCAL synchronous_commit = off;

@@ -8,16 +8,18 @@ import json
 import re
 import time
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from benchmarks.history import fill_history
+from cli.demo import DEMO_STUDIO_ID
 from demo.client import ApiClient
 from demo.story import STEPS, Story
 from runtime.ports import free_port
-from runtime.stack_secrets import SECRETS_FILE
+from runtime.stack_secrets import SECRETS_FILE, SHELL_FILE
 from tests.browser import open_browser
 from tests.e2e.test_run import SERVING, START_SECONDS_MAX, run, wait_for_log
 from tests.servers import open_directory
@@ -26,6 +28,7 @@ WIDE = {"width": 1280, "height": 900}
 NARROW = {"width": 390, "height": 844}
 ANSWER_MS_MAX = 20_000
 STEP_SECONDS_MAX = 30.0
+PAST_INVOICES = 1_500
 OWNER = "owner@example.org"
 # Up to the paid invoice; what follows is the manager's here.
 BEFORE_THE_REFUND = "Asks for a refund"
@@ -36,6 +39,7 @@ class Office:
 
     def __init__(self, directory: Path, admin_url: str, client_url: str, twin_url: str) -> None:
         secrets = json.loads((directory / SECRETS_FILE).read_text())
+        _remember(directory)
         self.password: str = secrets["staff_password"]
         self.admin_url = admin_url
         with ApiClient(client_url) as api:
@@ -45,6 +49,14 @@ class Office:
                     break
                 step(story, time.monotonic() + STEP_SECONDS_MAX)
             self.invoice = api.get("/api/v1/invoices")["items"][0]
+
+
+def _remember(directory: Path) -> None:
+    """Gives the demo studio a past, so that lists and charts have something to show."""
+    found = re.search(r"export DATABASE_URL=(\S+)", (directory / SHELL_FILE).read_text())
+    assert found is not None
+    now = datetime.now(tz=UTC)
+    fill_history(found[1], DEMO_STUDIO_ID, PAST_INVOICES, ends_at=now - timedelta(minutes=5))
 
 
 @pytest.fixture(scope="module")
