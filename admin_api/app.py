@@ -24,6 +24,8 @@ from web.waiting import AppliedWaiter
 ROLE: Final = "billbus_admin"
 SERVICE: Final = "admin_api"
 
+_METHODS: Final = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
+
 _ABOUT = """
 What managers, support and ops do with one studio, the one whose host you call; the pages at `/admin` call the
 same functions.
@@ -74,6 +76,10 @@ def _add_routes(app: FastAPI) -> None:
     @app.get("/", include_in_schema=False)
     async def to_the_pages() -> RedirectResponse:
         return RedirectResponse("/admin/")
+
+    @app.api_route(PREFIX + "/{unknown:path}", methods=_METHODS, include_in_schema=False)
+    async def nothing_here(unknown: str) -> None:
+        raise problems.not_found()
 
     # Last: what is below /admin and not the JSON API's is a page.
     site.mount(app, app.state.services)

@@ -18,8 +18,12 @@ MAY_CATCH_EVERYTHING = {
     ("web/edge.py", "_answer"),
     ("web/waiting.py", "_run"),
 }
-# A signature of a callback; the password that the twin is given.
-MAY_COMPARE_DIGESTS = {"providers/cloudpayments/callbacks.py", "sandbox/cloudpayments/api.py"}
+# A signature of a callback; the token of a form; the password that the twin is given.
+MAY_COMPARE_DIGESTS = {
+    "admin_api/people/forms.py",
+    "providers/cloudpayments/callbacks.py",
+    "sandbox/cloudpayments/api.py",
+}
 # In pieces, so that this file holds none of them whole.
 MACHINE_PLACES = ["/".join(parts) for parts in (("", "work", ""), ("", "root", ""), ("", "home", ""))]
 REGISTRY_HOSTS = [

@@ -31,7 +31,7 @@ def routes_of(app: FastAPI) -> Iterator[tuple[str, APIRoute]]:
     for route in app.routes:
         inner = getattr(getattr(route, "original_router", None), "routes", [route])
         for each in inner:
-            if isinstance(each, APIRoute) and each.path.startswith(PREFIX):
+            if isinstance(each, APIRoute) and each.path.startswith(PREFIX) and each.name != "nothing_here":
                 for method in each.methods:
                     yield f"{method} {each.path}", each
 

@@ -1,0 +1,148 @@
+"""Desks at two offices where everything there is to list has happened."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from uuid import UUID
+
+import pytest
+from sqlalchemy import text
+
+from admin_api.desk import PLATFORM_ROLE, Desk, Person, Services
+from admin_api.permissions import Role
+from admin_api.walls import guarded_sessions
+from bus.messages import RecordPaymentOutcome
+from bus.transports import EmbeddedBus
+from kit.ids import new_id
+from runtime.settings import AdminSettings
+from storage.audit import write_audit
+from storage.database import connect_as, create_role_engine
+from storage.provider_calls import Subject
+from tests.integration.admin_api.conftest import Office
+from web.hosts import HostDirectory
+from web.outlet import Outlet
+
+NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
+_NAME = text("UPDATE customer SET name = :name, email = :email WHERE id = :id")
+_NOTE = text("""
+    INSERT INTO customer_note (id, studio_id, customer_id, staff_member_id, body, created_at)
+    VALUES (:id, :studio_id, :customer_id, :staff_id, :body, now())
+""")
+_TOKEN = text("""
+    INSERT INTO session (id, studio_id, staff_member_id, family_id, token_hash, created_at, expires_at, kind,
+        label)
+    VALUES (:id, :studio_id, :staff_id, :id, sha256(CAST(:id AS text)::bytea), now(),
+        now() + interval '1 day', :kind, :label)
+""")
+# As the product does it: the callback is the command's cause.
+_CAUSES = text("""
+    UPDATE command_journal SET causation_id = callback_inbox.id FROM callback_inbox
+    WHERE callback_inbox.command_id = command_journal.command_id AND callback_inbox.studio_id = :id
+""")
+_PARK = text("""
+    UPDATE command_journal SET state = 'parked', answered_at = clock_timestamp(),
+        problem = '{"code": "invariant_violated"}'
+    WHERE command_id = :id
+""")
+
+
+@dataclass(frozen=True)
+class Past:
+    """What has happened in an office, by id."""
+
+    office: Office
+    paid: RecordPaymentOutcome
+    stray_id: UUID
+    refund_id: UUID
+    parked_id: UUID
+    open_invoice_id: UUID
+    token_id: UUID
+
+    def number_of(self, invoice_id: UUID | None) -> str:
+        return str(self.office.shop.one("SELECT number FROM invoice WHERE id = :id", id=invoice_id))
+
+
+def live_through(office: Office, name: str) -> Past:
+    """A subscription paid for, an open invoice, a refund, stray money, a parked command, a token, a note."""
+    shop = office.shop
+    staff_id = office.staff["owner"]
+    with shop.owner.begin() as connection:
+        connection.execute(
+            _NAME, {"id": shop.customer_id, "name": name, "email": f"{new_id().hex}-kit@mail.example.org"}
+        )
+    paid = shop.pay()
+    assert paid.attempt_id is not None
+    shop.call("look_up", Subject("attempt_id", paid.attempt_id, shop.studio_id, "test"))
+    refund_id, invoice_id, attempt_id, token_id = (new_id() for _ in range(4))
+    assert shop.tell(shop.request(refund_id, paid, 40_000)) == ["applied"]
+    assert shop.tell(shop.issue(invoice_id), shop.start(attempt_id, invoice_id)) == ["applied", "applied"]
+    stray = shop.paid(None, None)
+    assert stray.payment_id is not None
+    assert shop.tell(stray) == ["applied"]
+    parked = shop.accept(shop.void(invoice_id))
+    with shop.owner.begin() as connection:
+        write_audit(
+            connection,
+            studio_id=shop.studio_id,
+            principal=f"customer:{shop.customer_id}",
+            action="register",
+            subject_id=shop.customer_id,
+            remote_address="192.0.2.8",
+            correlation_id="test",
+        )
+        connection.execute(_CAUSES, {"id": shop.studio_id})
+        connection.execute(_PARK, {"id": parked.command_id})
+        note = {"staff_id": staff_id, "body": "Prefers mornings", "customer_id": shop.customer_id}
+        connection.execute(_NOTE, {"id": new_id(), "studio_id": shop.studio_id, **note})
+        token = {"id": token_id, "studio_id": shop.studio_id, "staff_id": staff_id}
+        connection.execute(_TOKEN, {**token, "kind": "token", "label": "reports"})
+        connection.execute(_TOKEN, {**token, "id": new_id(), "kind": "browser", "label": None})
+    return Past(office, paid, stray.payment_id, refund_id, parked.command_id, invoice_id, token_id)
+
+
+@pytest.fixture(scope="session")
+def past(open_office: Callable[[], Office]) -> Past:
+    return live_through(open_office(), "Zoë Quill")
+
+
+@pytest.fixture(scope="session")
+def other_past(open_office: Callable[[], Office]) -> Past:
+    return live_through(open_office(), "Zoë Quill")
+
+
+@pytest.fixture(scope="session")
+def served(open_office: Callable[[], Office]) -> Past:
+    """The office that is asked over HTTP: signing in there leaves rows of its own."""
+    return live_through(open_office(), "Zoë Quill")
+
+
+DeskOf = Callable[..., Desk]
+
+
+@pytest.fixture(scope="session")
+def desk_of(settings: AdminSettings, admin_database: str) -> Iterator[DeskOf]:
+    """The desk of an office's member with a role."""
+    engine = create_role_engine(admin_database, "billbus_admin", "test")
+    platform = create_role_engine(admin_database, PLATFORM_ROLE, "test")
+    bus = EmbeddedBus(partial(connect_as, admin_database, "billbus_admin", "test"))
+    services = Services(
+        settings,
+        engine,
+        platform,
+        guarded_sessions(engine),
+        Outlet(bus.command_publisher()),
+        lambda: datetime.now(UTC),
+        HostDirectory(engine),
+    )
+
+    def desk(office: Office, role: Role = "owner") -> Desk:
+        person = Person(
+            office.staff[role], office.shop.studio_id, new_id(), office.email_of(role), role, role, "en"
+        )
+        return Desk(services, person, "listing-test", "192.0.2.7")
+
+    yield desk
+    services.outlet.close()
+    for each in (engine, platform):
+        each.dispose()
