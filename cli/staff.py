@@ -80,7 +80,8 @@ def invite_member(host: Host, email: Email, role: Role) -> None:
             invited_by=_principal(), token_hash=sha256(token.encode()), now=now,
         )  # fmt: skip
         _audit(connection, studio_id, "invite_staff", invitation_id, None, {"role": role})
-    typer.echo(f"/admin/invitation/{token}")
+    # Behind the "#", where no server and no log sees it.
+    typer.echo(f"/admin/invitation#{token}")
 
 
 @group.command("list")

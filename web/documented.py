@@ -9,10 +9,12 @@ from web.views import OperationView, ProblemView
 
 _WORDS = {
     401: "No valid access token",
+    403: "Your role may not do this",
     404: "Absent, or not yours",
     409: "Refused in the present state",
     413: "The body is over 64 KiB",
     422: "Not understood; the values sent are not repeated",
+    429: "Too many tries; `Retry-After` says when to try again",
     503: "Storage is away; `Retry-After` says when to try again",
 }
 

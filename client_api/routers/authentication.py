@@ -1,6 +1,6 @@
 """Register, sign in, stay signed in, sign out. A sign-in is a family of refresh tokens, each good once."""
 
-from typing import Annotated, Final, Literal
+from typing import Annotated, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
@@ -24,26 +24,17 @@ from client_api.tokens import (
 )
 from client_api.views import CustomerView, TokensView
 from kit.ids import new_id
-from storage.audit import write_audit
+from storage.audit import NOBODY, write_audit
 from storage.database import tenant
+from web.credentials import Email, NewPassword, Password, same_email
 from web.documented import problems
 from web.edge import CorrelationId, remote_address
 from web.fields import Body
-from web.passwords import hash_password, password_matches
+from web.passwords import hash_password
 from web.problems import Problem, unauthenticated
 from web.strict import StrictRoute
+from web.throttle import Trier, prove
 
-PASSWORD_LENGTH_MIN: Final = 8
-PASSWORD_LENGTH_MAX: Final = 128
-_EMAIL = r"^[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9.-]{0,183}[A-Za-z0-9])?$"
-
-Email = Annotated[str, Field(pattern=_EMAIL, examples=["anna@example.org"])]
-# Long passwords are slow to hash: the bound is against that, not against good passwords.
-Password = Annotated[SecretStr, Field(max_length=PASSWORD_LENGTH_MAX, examples=["correct horse battery"])]
-NewPassword = Annotated[
-    SecretStr,
-    Field(min_length=PASSWORD_LENGTH_MIN, max_length=PASSWORD_LENGTH_MAX, examples=["correct horse battery"]),
-]
 RefreshToken = Annotated[SecretStr, Field(min_length=1, max_length=200)]
 
 router = APIRouter(prefix=PREFIX, tags=["authentication"], route_class=StrictRoute)
@@ -73,7 +64,7 @@ def register(
 ) -> TokensView:
     """Makes a customer of this studio and signs it in."""
     password_hash = hash_password(sent.password.get_secret_value())
-    customer = Customer(new_id(), sent.email.lower(), sent.name, sent.locale, password_hash)
+    customer = Customer(new_id(), same_email(sent.email), sent.name, sent.locale, password_hash)
     with tenant(services.engine, studio_id) as connection:
         if not insert_customer(connection, studio_id, customer):
             raise Problem(409, "email_taken")
@@ -81,19 +72,25 @@ def register(
         return sign_in(connection, services, studio_id, customer)
 
 
-@router.post("/auth/login", operation_id="login", responses=problems(401), summary="Sign in")
+@router.post("/auth/login", operation_id="login", responses=problems(401, 429), summary="Sign in")
 def login(
     sent: Credentials, request: Request, services: ServicesOf, studio_id: StudioId, trace: CorrelationId
 ) -> TokensView:
     """The answer to a wrong e-mail and to a wrong password is the same, in words and in time."""
     with tenant(services.engine, studio_id) as connection:
-        customer = find_customer_by_email(connection, sent.email.lower())
-    password = sent.password.get_secret_value()
-    if not password_matches(password, customer.password_hash if customer else None) or customer is None:
-        raise Problem(401, "wrong_credentials", headers={"WWW-Authenticate": "Bearer"})
+        customer = find_customer_by_email(connection, same_email(sent.email))
+    trier = Trier(studio_id, "customer", sent.email, remote_address(request))
+    password_hash = customer.password_hash if customer else None
+    is_right = prove(
+        services.engine, trier, sent.password.get_secret_value(), password_hash, services.clock()
+    )
     with tenant(services.engine, studio_id) as connection:
-        _audit(connection, request, studio_id, customer.id, "sign_in", trace)
-        return sign_in(connection, services, studio_id, customer)
+        if is_right and customer is not None:
+            _audit(connection, request, studio_id, customer.id, "sign_in", trace)
+            return sign_in(connection, services, studio_id, customer)
+        _audit_failure(connection, request, studio_id, customer.id if customer else None, trace)
+    # Only here, after the commit: refusing inside would undo the audit.
+    raise Problem(401, "wrong_credentials", headers={"WWW-Authenticate": "Bearer"})
 
 
 @router.post("/auth/refresh", operation_id="refresh", responses=problems(401), summary="Stay signed in")
@@ -167,4 +164,20 @@ def _audit(
         subject_id=customer_id,
         remote_address=remote_address(request),
         correlation_id=trace,
+    )
+
+
+def _audit_failure(
+    connection: Connection, request: Request, studio_id: UUID, customer_id: UUID | None, trace: str
+) -> None:
+    # Nobody knows who it was, only whom they said they were.
+    write_audit(
+        connection,
+        studio_id=studio_id,
+        principal=NOBODY,
+        action="sign_in_failed",
+        subject_id=customer_id,
+        remote_address=remote_address(request),
+        correlation_id=trace,
+        facts={"realm": "customer"},
     )

@@ -8,7 +8,7 @@ from typing import Any
 
 import jwt
 import pytest
-from httpx import Client
+from httpx import Client, Response
 from sqlalchemy import Engine
 
 from client_api.queries.people import insert_session, revoke_family, rotate
@@ -17,6 +17,7 @@ from runtime.settings import ApiSettings
 from storage.database import create_role_engine, tenant
 from tests.integration.client_api.conftest import ShopWindow
 from tests.integration.client_api.people import PASSWORD, Person, register
+from web.throttle import WINDOW
 
 
 def test_a_registered_customer_can_sign_in_and_see_themselves(client: Client, person: Person) -> None:
@@ -195,3 +196,36 @@ def test_what_people_do_is_audited_without_personal_data(client: Client, storage
     assert [row[0] for row in rows] == ["register", "sign_in"]
     assert {row[2] for row in rows} == {"127.0.0.1"}
     assert person.email not in str(rows)
+
+
+def test_a_failed_sign_in_is_audited_as_nobodys(client: Client, storage: Any) -> None:
+    person = register(client)
+    client.post("/api/v1/auth/login", json={"email": person.email, "password": "wrong password"})
+    rows = storage(
+        "SELECT action, principal, audit::text FROM audit WHERE subject_id = %s ORDER BY id",
+        person.customer_id,
+    )
+    assert [row[:2] for row in rows] == [
+        ("register", f"customer:{person.customer_id}"),
+        ("sign_in_failed", "nobody"),
+    ]
+    assert not any(word in str(rows) for word in (person.email, "wrong password"))
+
+
+def test_a_password_is_guessed_at_five_times_only(
+    client: Client, person: Person, other_shop: ShopWindow
+) -> None:
+    def sign_in(email: str, password: str, host: str | None = None) -> Response:
+        headers = {"Host": host} if host else {}
+        return client.post("/api/v1/auth/login", json={"email": email, "password": password}, headers=headers)
+
+    spelled = [person.email, person.email.upper(), person.email.title(), person.email, person.email]
+    assert [sign_in(email, "wrong password").status_code for email in spelled] == [401] * 5
+    refused = sign_in(person.email, PASSWORD)
+    assert (refused.status_code, refused.json()["code"]) == (429, "too_many_tries")
+    assert 0 < int(refused.headers["Retry-After"]) <= WINDOW.total_seconds()
+    other = register(client)
+    assert sign_in(other.email, PASSWORD).status_code == 200
+    there = register(client, other_shop.host)
+    assert sign_in(there.email, PASSWORD, other_shop.host).status_code == 200
+    assert person.get("/api/v1/me").status_code == 200
