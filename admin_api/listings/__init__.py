@@ -30,7 +30,7 @@ from admin_api.listings.listing import (
 )
 from admin_api.listings.operations import AUDIT, PARKED
 from admin_api.listings.payments import PAYMENTS, PROVIDER_ACCOUNTS
-from admin_api.listings.people import CUSTOMERS, STAFF, TOKENS, own_sign_ins
+from admin_api.listings.people import CUSTOMERS, INVITATIONS, STAFF, TOKENS, own_sign_ins
 from admin_api.listings.received import RECEIVED
 from admin_api.listings.refunds import REFUNDS
 
@@ -44,6 +44,7 @@ _ALL: Final = (
     replace(REFUNDS, detail=refund_detail, detail_view=RefundDetail),
     replace(CUSTOMERS, detail=customer_card, detail_view=CustomerDetail),
     with_row_as_detail(STAFF),
+    with_row_as_detail(INVITATIONS),
     with_row_as_detail(TOKENS),
     with_row_as_detail(PROVIDER_ACCOUNTS),
     replace(PARKED, detail=parked_detail, detail_view=ParkedDetail),

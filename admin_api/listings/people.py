@@ -15,7 +15,7 @@ from admin_api.permissions import ROLES
 from admin_api.queries.ids import among
 from admin_api.queries.names import Named, staff_names
 from admin_api.walls import GuardedSession
-from models.tables import Customer, Session, StaffMember, Subscription
+from models.tables import Customer, Invitation, Session, StaffMember, Subscription
 from web.views import View
 
 OWN_SIGN_INS_LIMIT: Final = 200
@@ -52,6 +52,18 @@ class TokenRow(View):
     revoked_at: datetime | None
 
 
+class InvitationRow(View):
+    """Open until it is accepted, withdrawn or past `expires_at`."""
+
+    id: UUID
+    email: str
+    role: str
+    created_at: datetime
+    expires_at: datetime
+    accepted_at: datetime | None
+    revoked_at: datetime | None
+
+
 def _customer_rows(session: GuardedSession, rows: Rows) -> Sequence[CustomerRow]:
     active = (
         select(Subscription.customer_id, func.count())
@@ -74,6 +86,10 @@ def _customer_rows(session: GuardedSession, rows: Rows) -> Sequence[CustomerRow]
 
 def _staff_rows(_session: GuardedSession, rows: Rows) -> Sequence[StaffRow]:
     return [StaffRow.model_validate(dict(row._mapping)) for row in rows]
+
+
+def _invitation_rows(_session: GuardedSession, rows: Rows) -> Sequence[InvitationRow]:
+    return [InvitationRow.model_validate(dict(row._mapping)) for row in rows]
 
 
 def _token_rows(session: GuardedSession, rows: Rows) -> Sequence[TokenRow]:
@@ -149,6 +165,33 @@ STAFF: Final = Listing(
         Filter("is_deactivated", StaffMember.deactivated_at, "flag"),
     ),
     search=by_ids_or((StaffMember.id,), holding(StaffMember.name, StaffMember.email)),
+)
+
+INVITATIONS: Final = Listing(
+    name="invitations",
+    model=Invitation,
+    permission="staff.read",
+    view=InvitationRow,
+    columns=("email", "role", "created_at", "expires_at", "accepted_at", "revoked_at"),
+    fields=(
+        Invitation.id,
+        Invitation.email,
+        Invitation.role,
+        Invitation.created_at,
+        Invitation.expires_at,
+        Invitation.accepted_at,
+        Invitation.revoked_at,
+    ),
+    present=_invitation_rows,
+    sorts={"created_at": Invitation.id},
+    default_sort="-created_at",
+    filters=(
+        Filter("role", Invitation.role, "choice", ROLES),
+        Filter("is_accepted", Invitation.accepted_at, "flag"),
+        Filter("is_revoked", Invitation.revoked_at, "flag"),
+    ),
+    search=by_ids_or((Invitation.id,), holding(Invitation.email)),
+    is_few=True,
 )
 
 TOKENS: Final = Listing(

@@ -20,6 +20,7 @@ def serving(app: FastAPI) -> Iterator[str]:
         app,
         host="127.0.0.1",
         port=0,
+        proxy_headers=False,
         http="h11",
         h11_max_incomplete_event_size=HEADER_LIMIT_BYTES,
         access_log=False,

@@ -19,6 +19,7 @@ from runtime.settings import AdminSettings
 from storage.audit import write_audit
 from storage.database import connect_as, create_role_engine
 from storage.provider_calls import Subject
+from storage.staff import invite
 from tests.integration.admin_api.conftest import Office
 from web.hosts import HostDirectory
 from web.outlet import Outlet
@@ -64,7 +65,7 @@ class Past:
 
 
 def live_through(office: Office, name: str) -> Past:
-    """A subscription paid for, an open invoice, a refund, stray money, a parked command, a token, a note."""
+    """A subscription paid for, an open invoice, a refund, stray money, a parked command, a token, an invitation, a note."""
     shop = office.shop
     staff_id = office.staff["owner"]
     with shop.owner.begin() as connection:
@@ -90,6 +91,16 @@ def live_through(office: Office, name: str) -> Past:
             subject_id=shop.customer_id,
             remote_address="192.0.2.8",
             correlation_id="test",
+        )
+        invite(
+            connection,
+            new_id(),
+            studio_id=shop.studio_id,
+            email=f"{new_id().hex}@mail.example.org",
+            role="support",
+            invited_by=f"staff:{staff_id}",
+            token_hash=new_id().bytes,
+            now=NOW,
         )
         connection.execute(_CAUSES, {"id": shop.studio_id})
         connection.execute(_PARK, {"id": parked.command_id})
