@@ -65,7 +65,7 @@ class Past:
 
 
 def live_through(office: Office, name: str) -> Past:
-    """A subscription paid for, an open invoice, a refund, stray money, a parked command, a token, an invitation, a note."""
+    """A paid subscription, an open invoice, a refund, stray money, a parked command, people, a note."""
     shop = office.shop
     staff_id = office.staff["owner"]
     with shop.owner.begin() as connection:
