@@ -20,6 +20,7 @@ from bus.transports import choose_bus
 from cli.connections import owner_connection
 from kit.ids import new_id
 from runtime.settings import ProcessSettings, load_settings
+from storage.audit import write_audit
 from storage.database import connect_as
 from storage.journal import accept
 
@@ -90,21 +91,32 @@ def _decide(refund_id: UUID, build: Callable[[Row[tuple[UUID, ...]]], Command]) 
         row = connection.execute(_FIND, {"id": refund_id}).one_or_none()
         if row is None:
             raise typer.BadParameter(f"there is no refund {refund_id}")
-        envelope = _accept(connection, build(row), command_id)
+        envelope = _accept(connection, build(row), command_id, refund_id)
     _publish(settings, envelope)
     _report(url, command_id)
 
 
-def _accept(connection: Connection, command: Command, command_id: UUID) -> Envelope:
+def _accept(connection: Connection, command: Command, command_id: UUID, refund_id: UUID) -> Envelope:
+    principal = f"cli:{getpass.getuser()}"
     accepted = accept(
         connection,
         command,
         command_id=command_id,
         request_hash=command_id.bytes,
-        principal=f"staff:{getpass.getuser()}@cli",
+        principal=principal,
         correlation_id=command_id.hex,
     )
     assert accepted.envelope is not None, "the command id is new"
+    write_audit(
+        connection,
+        studio_id=command.studio_id,
+        principal=principal,
+        action=accepted.envelope.kind,
+        subject_id=refund_id,
+        facts={"command_id": command_id},
+        remote_address=None,
+        correlation_id=command_id.hex,
+    )
     return accepted.envelope
 
 

@@ -1,13 +1,14 @@
 """`billbus studio`: tenants."""
 
+import getpass
 from typing import Annotated
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import typer
 
 from cli.connections import database_url, owner_connection
 from kit.ids import new_id
-from storage.studios import create_studio
+from storage.audit import write_audit
+from storage.studios import create_studio, is_time_zone
 
 group = typer.Typer(no_args_is_help=True, help="Studios.")
 
@@ -19,10 +20,8 @@ def keep_group() -> None:
 
 def zone(name: str) -> str:
     """An IANA zone name. Raises typer.BadParameter."""
-    try:
-        ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError) as error:
-        raise typer.BadParameter(f"{name} is no IANA time zone") from error
+    if not is_time_zone(name):
+        raise typer.BadParameter(f"{name} is no IANA time zone")
     return name
 
 
@@ -47,5 +46,15 @@ def create(
             currency=currency.upper(),
             locale=locale,
             allowed_origins=origin or [],
+        )
+        write_audit(
+            connection,
+            studio_id=studio_id,
+            principal=f"cli:{getpass.getuser()}",
+            action="create_studio",
+            subject_id=studio_id,
+            after={"host": host.lower(), "timezone": timezone, "currency": currency.upper()},
+            remote_address=None,
+            correlation_id=studio_id.hex,
         )
     typer.echo(studio_id)

@@ -6,12 +6,16 @@ own. Each function is idempotent by the id it is given, so that seeding again is
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Final
 from uuid import UUID
+from zoneinfo import available_timezones
 
 from sqlalchemy import Connection, text
 
 from billing.ledger import Account, ledger_account_id
 from billing.periods import PeriodUnit
+
+_NO_PLACES: Final = frozenset({"Factory", "localtime", "posixrules"})
 
 _STUDIO = text("""
     INSERT INTO studio (id, name, host, timezone, locale, currency, allowed_origins, refund_policy)
@@ -44,6 +48,14 @@ _PROVIDER_ACCOUNT = text("""
     ON CONFLICT (id) DO UPDATE SET sealed_secret = excluded.sealed_secret, api_url = excluded.api_url,
         widget_script_url = excluded.widget_script_url
 """)
+
+
+def is_time_zone(name: str) -> bool:
+    """Whether a studio can live there: a place or an offset of IANA's, as Postgres counts it too.
+
+    Not the ones with leap seconds, nor the ones that mean this machine's own zone.
+    """
+    return name in available_timezones() - _NO_PLACES
 
 
 def create_studio(

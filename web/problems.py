@@ -33,6 +33,7 @@ TITLES: Final[Mapping[str, str]] = {
     "idempotency_key_reused": "This Idempotency-Key was used for another request",
     "idempotency_key_required": "This request needs an Idempotency-Key",
     "unauthenticated": "Sign in first",
+    "secret_required": "Another address needs the secret again",
     "wrong_credentials": "E-mail or password is not right",
     "email_taken": "This e-mail is registered already",
     "too_many_tries": "Too many wrong passwords; wait before the next try",

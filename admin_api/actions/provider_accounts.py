@@ -10,6 +10,7 @@ from admin_api.actions.action import Action, ActionRequest, Done, widget
 from admin_api.actions.direct import Change, changed, made_id, write_once
 from admin_api.actions.fields import Address, Flag, Line, Secret
 from admin_api.desk import Desk
+from kit.errors import Refused
 from storage import catalog
 from storage.sealing import seal
 from web.fields import Body
@@ -27,7 +28,10 @@ class NewProviderAccount(Body):
 
 
 class ChangedProviderAccount(Body):
-    """What is not given stays as it is, the secret too. An inactive one starts no payments."""
+    """What is not given stays as it is, the secret too, but for another `api_url` it is asked for again.
+
+    An inactive account starts no payments.
+    """
 
     # The form's own mark, seen whatever may be left out: a secret is never sent by GET.
     secret: Annotated[Secret | None, Field(json_schema_extra=widget("secret"))] = None
@@ -53,6 +57,9 @@ def _change(desk: Desk, sent: ActionRequest, account_id: UUID, body: ChangedProv
     def write(connection: Connection) -> Change:
         before = catalog.get_provider_account(connection, account_id, lock=True)
         after = before | body.model_dump(exclude_none=True, exclude={"secret"})
+        if after["api_url"] != before["api_url"] and body.secret is None:
+            # Sent to another address, the old secret would tell itself to whoever listens there.
+            raise Refused("secret_required")
         sealed = _seal(desk, body.secret.get_secret_value()) if body.secret else None
         catalog.change_provider_account(connection, account_id, after, sealed)
         change = changed(before, after)

@@ -6,7 +6,6 @@ Collected by `admin_api.actions.registry`. What is done stands in the rooms besi
 from collections.abc import Mapping
 from typing import Annotated, Final, Literal
 from uuid import UUID
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BeforeValidator, Field, JsonValue
 from sqlalchemy import Connection, Row, text
@@ -17,6 +16,7 @@ from admin_api.people import invitations, members, sign_ins, studios
 from admin_api.people.members import INVITING
 from admin_api.people.sign_ins import TOKEN_DAYS_MAX
 from admin_api.permissions import STUDIO_ROLES, may
+from storage.studios import is_time_zone
 from web.credentials import Email, NewPassword, Password, same_email
 from web.fields import Body
 from web.hosts import HOST_LENGTH_LIMIT
@@ -27,10 +27,8 @@ Locale = Literal["ru", "en"]
 
 
 def _zone(name: str) -> str:
-    try:
-        ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        raise ValueError("no IANA time zone") from error
+    if not is_time_zone(name):
+        raise ValueError("no IANA time zone")
     return name
 
 

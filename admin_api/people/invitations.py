@@ -120,7 +120,10 @@ def revoke_invitation(desk: Desk, invitation_id: UUID) -> None:
             raise not_found()
         role = connection.scalar(_REVOKE, {"id": invitation_id, "now": desk.now})
         if role is not None:
-            desk.audit(connection, "revoke_invitation", invitation_id, before={"role": role})
+            desk.audit(
+                connection, "revoke_invitation", invitation_id,
+                before={"role": role, "is_open": True}, after={"role": role, "is_open": False},
+            )  # fmt: skip
 
 
 def revoke_invitations_of(connection: Connection, desk: Desk, member_id: UUID) -> list[UUID]:

@@ -52,7 +52,8 @@ def _write_token(connection: Connection, desk: Desk, issued: Issued, label: str,
         raise Problem(409, "too_many_tokens", limit=LIVE_TOKENS_MAX)
     token = SignedIn(issued.secret, desk.now + timedelta(days=days))
     insert_sign_in(connection, issued.id, desk.studio_id, desk.person.id, token, "token", label, desk.now)
-    desk.audit(connection, "create_token", issued.id, after={"expires_at": token.expires_at.isoformat()})
+    after: dict[str, object] = {"label": label, "expires_at": token.expires_at.isoformat()}
+    desk.audit(connection, "create_token", issued.id, after=after)
 
 
 def revoke_token(desk: Desk, token_id: UUID) -> None:
@@ -73,5 +74,8 @@ def _end(desk: Desk, sign_in_id: UUID, kind: SignInKind, action: str) -> None:
             raise not_found()
         if found.revoked_at is None:
             connection.execute(_END, {"id": sign_in_id, "now": desk.now})
-            facts: dict[str, object] = {"staff_member_id": found.staff_member_id}
-            desk.audit(connection, action, sign_in_id, facts=facts)
+            desk.audit(
+                connection, action, sign_in_id,
+                before={"is_live": True}, after={"is_live": False},
+                facts={"staff_member_id": found.staff_member_id},
+            )  # fmt: skip

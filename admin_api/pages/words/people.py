@@ -83,6 +83,10 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
         "Открытых приглашений слишком много (больше {limit} нельзя)",
         "Too many invitations are open (at most {limit})",
     ),
+    "problem.secret_required": (
+        "Для другого адреса введите секрет ещё раз: по старому его узнал бы тот, кто там слушает",
+        "For another address enter the secret again: the old one would tell itself to whoever listens there",
+    ),
     "problem.too_many_tokens": (
         "Действующих токенов слишком много (больше {limit} нельзя)",
         "Too many tokens are in use (at most {limit})",

@@ -67,6 +67,18 @@ def test_secret_of_a_contract_is_sealed_and_stands_nowhere_else(owner: Clerk) ->
         assert "another" not in audit
 
 
+def test_secret_is_not_carried_to_another_address(owner: Clerk) -> None:
+    """Who may change the address may not read the secret, and must not get it sent to themselves."""
+    elsewhere = "https://elsewhere.example.org"
+    account_id = owner.press("create_provider_account", **ACCOUNT).subject_id
+    with pytest.raises(Problem) as missing:
+        owner.press("change_provider_account", account_id, api_url=elsewhere)
+    assert (missing.value.status, missing.value.code) == (409, "secret_required")
+    owner.press("change_provider_account", account_id, api_url=elsewhere, secret="another")
+    kept = owner.shop.one("SELECT api_url FROM provider_account WHERE id = :id", id=account_id)
+    assert kept == elsewhere
+
+
 def test_the_same_contract_twice_is_refused(owner: Clerk) -> None:
     owner.press("create_provider_account", **ACCOUNT)
     with pytest.raises(Problem) as exists:
