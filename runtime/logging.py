@@ -5,21 +5,26 @@ What is bound to the context (`bind`) is in every line of that request, message 
 looks like a secret or like a person's contact are replaced before they are written.
 """
 
+import json
 import logging
 import re
 import sys
 from collections.abc import Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
+from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Final
 from uuid import UUID
 
-import ecs_logging
 import structlog
-from structlog.typing import EventDict, Processor, WrappedLogger
+from structlog.typing import EventDict, Processor, ProcessorReturnValue, WrappedLogger
 
 REDACTED: Final = "[redacted]"
 EXCEPTION_CHARACTERS_MAX: Final = 16_000
-_to_ecs = ecs_logging.StructlogFormatter()
+ECS_VERSION: Final = "1.6.0"
+KNOWN_KEYS_LIMIT: Final = 1_000
+# ASCII alone: nothing in a value can end its line, whatever the reader takes for an end of line.
+_encode = json.JSONEncoder(separators=(",", ":"), default=repr).encode
 _SECRET_KEY = re.compile(
     r"passw|secret|token|authorization|cookie|api_?key|sealing|credential|signature|cryptogram|e_?mail|phone"
     r"|card",
@@ -63,7 +68,7 @@ def configure(service_name: str, level: str = "INFO") -> None:
             structlog.stdlib.filter_by_level,
             structlog.stdlib.PositionalArgumentsFormatter(),
             *shared,
-            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+            _hand_over,
         ],
         logger_factory=structlog.stdlib.LoggerFactory(),
         wrapper_class=structlog.stdlib.BoundLogger,
@@ -75,12 +80,9 @@ def configure(service_name: str, level: str = "INFO") -> None:
 def _route_standard_library(shared: list[Processor], level: str) -> None:
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(
+        _Formatter(
             foreign_pre_chain=shared,
-            processors=[
-                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                _as_json_line,
-            ],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, _write_line],
         )
     )
     root = logging.getLogger()
@@ -97,8 +99,48 @@ def _route_standard_library(shared: list[Processor], level: str) -> None:
         logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
 
 
-def _as_json_line(logger: WrappedLogger, name: str, event: EventDict) -> str:
-    return _to_ecs(logger, name, dict(event))
+class _Formatter(structlog.stdlib.ProcessorFormatter):
+    """What structlog hands over needs no more than to be written; other records go through all of it."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        if isinstance(event := getattr(record, _EVENT, None), dict):
+            return _write_line(None, "", event)
+        return super().format(record)
+
+
+_EVENT: Final = "structlog_event"
+
+
+def _hand_over(_logger: WrappedLogger, _method_name: str, event: EventDict) -> ProcessorReturnValue:
+    return (event["event"],), {"extra": {_EVENT: event}}
+
+
+def _write_line(_logger: WrappedLogger, _method_name: str, event: EventDict) -> str:
+    """The order of the first three is ECS's; `log.level` alone stays dotted, as ECS loggers write it."""
+    event = dict(event)
+    fields: dict[str, object] = {
+        "@timestamp": datetime.now(UTC).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z",
+        "log.level": event.pop("log.level"),
+        "message": str(event.pop("event")),
+        "ecs.version": ECS_VERSION,
+    }
+    if "exception" in event:
+        event["error.stack_trace"] = event.pop("exception")
+    for name, value in event.items():
+        _place(fields, name, value)
+    return _encode(fields)
+
+
+def _place(fields: dict[str, object], name: str, value: object) -> None:
+    """Puts `a.b` under `b` of the object `a`; stays dotted where `a` is no object."""
+    place, *outer, last = fields, *name.split(".")
+    for part in outer:
+        inner = place.setdefault(part, {})
+        if not isinstance(inner, dict):
+            fields[name] = value
+            return
+        place = inner
+    place[last] = value
 
 
 def _ecs_names(service_name: str) -> Processor:
@@ -123,13 +165,20 @@ def _redact(_logger: WrappedLogger, _method_name: str, event: EventDict) -> Even
 
 
 def _without_secrets(key: str, value: object) -> object:
-    if _SECRET_KEY.search(key):
+    if _is_secret(key):
         return REDACTED
-    if isinstance(value, Mapping):
-        return {name: _without_secrets(str(name), inner) for name, inner in value.items()}
     if isinstance(value, str):
-        return _URL_PASSWORD.sub(rf"\1:{REDACTED}@", value)
+        return _URL_PASSWORD.sub(rf"\1:{REDACTED}@", value) if "://" in value else value
+    if isinstance(value, Mapping):
+        return {str(name): _without_secrets(str(name), inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_secrets(key, inner) for inner in value]
     return value
+
+
+@lru_cache(KNOWN_KEYS_LIMIT)
+def _is_secret(key: str) -> bool:
+    return _SECRET_KEY.search(key) is not None
 
 
 def without_values(text: str) -> str:

@@ -114,7 +114,7 @@ PreferHeader = Annotated[
 ]
 
 
-def get_command_request(
+async def get_command_request(
     request: Request, correlation_id: CorrelationId, key: KeyHeader = None, prefer: PreferHeader = None
 ) -> CommandRequest:
     """A request without a key gets one of its own: sent again, it is another command."""
@@ -122,13 +122,13 @@ def get_command_request(
     return _read_request(request, new_id().hex if key is None else key, correlation_id)
 
 
-def get_keyed_command_request(
+async def get_keyed_command_request(
     request: Request, correlation_id: CorrelationId, key: KeyHeader = None, prefer: PreferHeader = None
 ) -> CommandRequest:
     """Where money moves the key is the client's. Raises Problem 422."""
     if key is None:
         raise Problem(422, "idempotency_key_required")
-    return get_command_request(request, correlation_id, key, prefer)
+    return await get_command_request(request, correlation_id, key, prefer)
 
 
 AnyCommandRequest = Annotated[CommandRequest, Depends(get_command_request)]

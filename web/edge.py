@@ -11,7 +11,7 @@ from typing import Annotated, Final
 
 import structlog
 from fastapi import Depends
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -23,16 +23,18 @@ from web.problems import Problem, problem_response
 BODY_LIMIT_BYTES: Final = 64 * 1024
 BODY_TIMEOUT_SECONDS: Final = 10
 CORRELATION_HEADER: Final = "X-Request-ID"
+_CORRELATION_NAME: Final = CORRELATION_HEADER.lower().encode()
 _CORRELATION_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 _METHODS: Final = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"})
 # Asked for every second by machines; their lines would hide the others.
 _QUIET_PATHS: Final = frozenset({"/healthz/live", "/healthz/ready", "/metrics"})
+# As ASGI has them: they go into every answer that does not set its own.
 _SECURITY_HEADERS: Final = {
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Cache-Control": "no-store",
-    "Cross-Origin-Opener-Policy": "same-origin-allow-popups",
+    b"content-security-policy": b"default-src 'none'; frame-ancestors 'none'",
+    b"x-content-type-options": b"nosniff",
+    b"referrer-policy": b"no-referrer",
+    b"cache-control": b"no-store",
+    b"cross-origin-opener-policy": b"same-origin-allow-popups",
 }
 
 log = structlog.get_logger("web.access")
@@ -80,10 +82,10 @@ class _Answer:
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            headers = MutableHeaders(scope=message)
-            headers[CORRELATION_HEADER] = self._correlation_id
-            for name, value in _SECURITY_HEADERS.items():
-                headers.setdefault(name, value)
+            given = message.get("headers", [])
+            ours = _SECURITY_HEADERS | {_CORRELATION_NAME: self._correlation_id.encode()}
+            set_already = {name.lower() for name, _ in given}
+            message["headers"] = [*given, *(pair for pair in ours.items() if pair[0] not in set_already)]
         await self._send(message)
 
 
@@ -145,4 +147,9 @@ def get_correlation_id(request: Request) -> str:
     return str(request.state.correlation_id)
 
 
-CorrelationId = Annotated[str, Depends(get_correlation_id)]
+# A dependency that is no coroutine would cost a thread.
+async def _take_correlation_id(request: Request) -> str:
+    return get_correlation_id(request)
+
+
+CorrelationId = Annotated[str, Depends(_take_correlation_id)]

@@ -1,6 +1,8 @@
 """Parameters and answers that several resources share."""
 
-from typing import Annotated, Final
+from collections.abc import Callable
+from functools import wraps
+from typing import Annotated, Final, ParamSpec
 from uuid import UUID
 
 from fastapi import Response
@@ -8,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 PAGE_LIMIT: Final = 100
 PAGE_DEFAULT: Final = 20
+_Sent = ParamSpec("_Sent")
 
 
 class Body(BaseModel):
@@ -29,3 +32,16 @@ def show(view: BaseModel, status: int = 200, location: str | None = None) -> Res
     """A view as an answer of a command endpoint."""
     headers = {"Location": location} if location else None
     return Response(view.model_dump_json(), status, headers, "application/json")
+
+
+def shown(endpoint: Callable[_Sent, BaseModel]) -> Callable[_Sent, Response]:
+    """An endpoint whose view is written where it was made.
+
+    The framework would take another thread to validate the view again; the document shows it all the same.
+    """
+
+    @wraps(endpoint)
+    def show_view(*args: _Sent.args, **named: _Sent.kwargs) -> Response:
+        return show(endpoint(*args, **named))
+
+    return show_view

@@ -6,6 +6,7 @@ from typing import Final
 from uuid import UUID
 
 from fastapi import Request
+from fastapi.concurrency import run_in_threadpool
 from sqlalchemy import Engine, text
 
 HOST_CACHE_SECONDS: Final = 5.0
@@ -25,9 +26,19 @@ class HostDirectory:
 
     def find_studio(self, host: str) -> UUID | None:
         """`host` without its port."""
+        return self._recall(host) or self._ask(host)
+
+    async def await_studio(self, host: str) -> UUID | None:
+        """`find_studio` on the event loop: a thread is taken only for a host that is not remembered."""
+        return self._recall(host) or await run_in_threadpool(self._ask, host)
+
+    def _recall(self, host: str) -> UUID | None:
         remembered = self._known.get(host)
-        if remembered and monotonic() - remembered[0] < HOST_CACHE_SECONDS:
-            return remembered[1]
+        return remembered[1] if remembered and monotonic() - remembered[0] < HOST_CACHE_SECONDS else None
+
+    def _ask(self, host: str) -> UUID | None:
+        if not host:
+            return None
         with self._engine.begin() as connection:
             studio_id: UUID | None = connection.scalar(text("SELECT studio_of_host(:host)"), {"host": host})
         if studio_id is not None:

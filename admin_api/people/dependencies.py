@@ -18,7 +18,7 @@ from web.problems import Problem, unauthenticated
 _BEARER = HTTPBearer(auto_error=False, description="A token: from `sign-in`, or made on one's own page.")
 
 
-def get_services(request: Request) -> Services:
+async def get_services(request: Request) -> Services:
     services = request.app.state.services
     assert isinstance(services, Services)
     return services
@@ -30,9 +30,9 @@ def find_studio(request: Request, services: Services) -> UUID | None:
     return services.hosts.find_studio(host) if host else None
 
 
-def get_studio_id(request: Request, services: "ServicesOf") -> UUID:
+async def get_studio_id(request: Request, services: "ServicesOf") -> UUID:
     """Raises Problem 404 for a host that no studio has."""
-    studio_id = find_studio(request, services)
+    studio_id = await services.hosts.await_studio(host_of(request))
     if studio_id is None:
         raise Problem(404, "unknown_host")
     return studio_id

@@ -29,7 +29,7 @@ from storage.database import tenant
 from web.credentials import Email, NewPassword, Password, same_email
 from web.documented import problems
 from web.edge import CorrelationId, remote_address
-from web.fields import Body
+from web.fields import Body, shown
 from web.passwords import hash_password
 from web.problems import Problem, unauthenticated
 from web.strict import StrictRoute
@@ -122,6 +122,7 @@ def logout(
 
 
 @router.get("/me", operation_id="me", responses=problems(401), summary="Who am I")
+@shown
 def me(caller: SignedIn) -> CustomerView:
     with caller.transaction() as connection:
         return customer_view(get_customer(connection, caller.customer_id))

@@ -24,7 +24,7 @@ from client_api.views import AttemptView, InvoiceDetailView, InvoiceListView, Re
 from kit.ids import new_id
 from web.commands import CommandRoute, KeyedCommandRequest, Wanted, answer_when_applied, submit
 from web.documented import command_answers, problems
-from web.fields import Body, Page, show
+from web.fields import Body, Page, show, shown
 from web.problems import Problem
 
 router = APIRouter(prefix=PREFIX, tags=["invoices"], route_class=CommandRoute)
@@ -48,6 +48,7 @@ class RefundRequest(Body):
 
 
 @router.get("/invoices", operation_id="list_invoices", responses=problems(401), summary="My invoices")
+@shown
 def list_own(caller: SignedIn, page: Annotated[Page, Query()]) -> InvoiceListView:
     """Newest first."""
     with caller.transaction() as connection:
@@ -57,6 +58,7 @@ def list_own(caller: SignedIn, page: Annotated[Page, Query()]) -> InvoiceListVie
 @router.get(
     "/invoices/{invoice_id}", operation_id="get_invoice", responses=problems(401, 404), summary="One invoice"
 )
+@shown
 def get_one(invoice_id: UUID, caller: SignedIn) -> InvoiceDetailView:
     """With its lines, payments, refunds and everything that happened to it, in order."""
     with caller.transaction() as connection:

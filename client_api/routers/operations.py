@@ -6,6 +6,7 @@ from fastapi import APIRouter
 
 from client_api.services import PREFIX, SignedIn
 from web.documented import problems
+from web.fields import shown
 from web.operations import find_operation
 from web.problems import not_found
 from web.strict import StrictRoute
@@ -20,6 +21,7 @@ router = APIRouter(prefix=PREFIX, tags=["operations"], route_class=StrictRoute)
     responses=problems(401, 404),
     summary="One command",
 )
+@shown
 def get_one(command_id: UUID, caller: SignedIn) -> OperationView:
     """`accepted` until it is applied or refused; `parked` when people must look into it."""
     with caller.transaction() as connection:

@@ -18,7 +18,7 @@ from kit.canonical import canonical_json
 from kit.ids import new_id
 from web.commands import AnyCommandRequest, CommandRoute, Wanted, answer_when_applied, submit
 from web.documented import command_answers, problems
-from web.fields import Body, Page, show
+from web.fields import Body, Page, show, shown
 from web.problems import not_found
 
 METADATA_LIMIT_BYTES: Final = 8 * 1024
@@ -88,6 +88,7 @@ def create(
     responses=problems(401),
     summary="My subscriptions",
 )
+@shown
 def list_own(caller: SignedIn, page: Annotated[SubscriptionPage, Query()]) -> SubscriptionListView:
     """Newest first."""
     with caller.transaction() as connection:
@@ -100,6 +101,7 @@ def list_own(caller: SignedIn, page: Annotated[SubscriptionPage, Query()]) -> Su
     responses=problems(401, 404),
     summary="One subscription",
 )
+@shown
 def get_one(subscription_id: UUID, caller: SignedIn) -> SubscriptionView:
     with caller.transaction() as connection:
         return get_subscription(connection, caller.customer_id, subscription_id)

@@ -22,6 +22,7 @@ DROP INDEX command_journal_answered, payment_attempt_created, ledger_transfer_po
     audit_action, audit_principal, audit_subject;
 ALTER TABLE audit DROP COLUMN before, DROP COLUMN after;
 DROP FUNCTION customers_matching(text, integer);
+DROP FUNCTION enter_studio_as_customer(uuid, uuid, uuid);
 DROP INDEX customer_words;
 DROP TABLE customer_note, sign_in_failure, invitation;
 DROP INDEX session_staff_member;

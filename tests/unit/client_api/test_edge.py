@@ -31,6 +31,21 @@ async def never(scope: Scope, receive: Receive, send: Send) -> None:
     raise AssertionError("must not be reached")
 
 
+async def framed(scope: Scope, receive: Receive, send: Send) -> None:
+    own = [(b"Content-Security-Policy", b"default-src 'self'")]
+    await send({"type": "http.response.start", "status": 200, "headers": own})
+    await send({"type": "http.response.body", "body": b""})
+
+
+def test_an_answer_gets_the_headers_that_it_does_not_set_itself() -> None:
+    headers = ask(framed, [{"type": "http.request", "body": b""}])[0]["headers"]
+    names = [name.lower() for name, _ in headers]
+    assert len(names) == len(set(names))
+    assert (b"Content-Security-Policy", b"default-src 'self'") in headers
+    assert (b"x-content-type-options", b"nosniff") in headers
+    assert b"x-request-id" in names
+
+
 def test_our_own_bug_is_a_500_without_details() -> None:
     start, body = ask(broken, [{"type": "http.request", "body": b""}])
     assert start["status"] == 500

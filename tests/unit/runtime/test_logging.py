@@ -65,6 +65,39 @@ def test_secrets_and_contacts_are_replaced_by_their_keys(capsys: pytest.CaptureF
     assert not {"p1", "t1", "a1", "e1"} & set(text.replace('"', " ").split())
 
 
+def test_secrets_inside_lists_are_replaced_too(capsys: pytest.CaptureFixture[str]) -> None:
+    with configured():
+        structlog.get_logger().info("x", tried=[{"password": "p1"}, ("postgresql://billbus:p2@db/x",)])
+    assert lines(capsys)[0]["tried"] == [{"password": REDACTED}, [f"postgresql://billbus:{REDACTED}@db/x"]]
+
+
+def test_a_field_below_one_that_is_no_object_stays_dotted(capsys: pytest.CaptureFixture[str]) -> None:
+    with configured():
+        structlog.get_logger().info("x", **{"event.kind": "k", "http": 1, "http.route": "/x"})
+    (line,) = lines(capsys)
+    assert (line["event"], line["http"], line["http.route"]) == ({"kind": "k"}, 1, "/x")
+
+
+def test_whatever_a_value_is_the_line_stays_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    with configured():
+        structlog.get_logger().info("a%sb\u2028c\nd", id=UUID(int=1), half="\ud800", by={UUID(int=2): 1})
+    (line,) = lines(capsys)
+    assert line["message"] == "a%sb\u2028c\nd"
+    assert line["id"] == repr(UUID(int=1))
+    assert line["by"] == {str(UUID(int=2)): 1}
+
+
+def test_a_value_that_cannot_be_written_breaks_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    class Unprintable:
+        def __repr__(self) -> str:
+            raise ValueError
+
+    with configured():
+        structlog.get_logger().info("lost", value=Unprintable())
+        structlog.get_logger().info("kept")
+    assert [line["message"] for line in lines(capsys)] == ["kept"]
+
+
 def test_an_exceptions_text_loses_its_values(capsys: pytest.CaptureFixture[str]) -> None:
     # Apart from the raising line, which a traceback quotes.
     words = "postgresql://billbus:hunter2@db/x\nDETAIL:  Key (email)=(a@example.org)\n"
