@@ -2,8 +2,8 @@
 
 from functools import partial
 
-from bus.transports import choose_bus
 from admin_api.app import ROLE, SERVICE, create_app
+from bus.transports import choose_bus
 from runtime.logging import configure
 from runtime.settings import AdminSettings, load_settings
 from storage.database import connect_as

@@ -8,7 +8,7 @@ from fastapi import FastAPI
 from fastapi.responses import RedirectResponse
 
 from admin_api.desk import PLATFORM_ROLE, PREFIX, Services
-from admin_api.pages import site
+from admin_api.pages import mounting
 from admin_api.routers import actions, dashboards, lists, staff
 from admin_api.walls import guarded_sessions
 from bus.port import Publisher
@@ -82,7 +82,7 @@ def _add_routes(app: FastAPI) -> None:
         raise problems.not_found()
 
     # Last: what is below /admin and not the JSON API's is a page.
-    site.mount(app, app.state.services)
+    mounting.mount(app, app.state.services)
 
 
 @asynccontextmanager

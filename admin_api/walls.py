@@ -27,7 +27,7 @@ _TENANT_CLASSES: Final = tuple(
 
 
 class GuardedSession(Session):
-    """Reads one studio, writes nothing. Direct writes go through `Desk.transaction`, statement by statement."""
+    """Reads one studio and writes nothing; direct writes go through `Desk.transaction`."""
 
 
 class NoStudio(InvariantViolated):

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 from uuid import UUID
 
-from pydantic import JsonValue
+from pydantic import JsonValue, SecretStr
 from pydantic.config import JsonDict
 from sqlalchemy import Connection
 
@@ -108,5 +108,10 @@ def widget(kind: Widget, **more: JsonValue) -> JsonDict:
 def request_of(desk: Desk, action: Action, subject_id: UUID | None, body: Body, key: str) -> ActionRequest:
     """The request that a form makes: its `key` names it as an Idempotency-Key names one of the JSON API."""
     path = PREFIX + action.path.format(subject_id=subject_id)
-    meaning = canonical_json([path, [], body.model_dump(mode="json")])
+    meaning = canonical_json([path, [], body.model_dump(mode="json") | _secrets_of(body)])
     return ActionRequest("POST", path, key, sha256(meaning), desk.correlation_id, desk.remote_address)
+
+
+def _secrets_of(body: Body) -> dict[str, str]:
+    # Dumped they all look alike, and another secret would be taken for the same request.
+    return {name: value.get_secret_value() for name, value in body if isinstance(value, SecretStr)}

@@ -15,8 +15,8 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
 from admin_api.actions.action import Action, ActionRequest, Done, Effect, EffectLine, widget
-from admin_api.actions.commanding import refused
 from admin_api.actions.direct import Change, changed, made_id, write_once
+from admin_api.actions.effects import refused
 from admin_api.actions.fields import AmountMinor, Flag, Line, LongText
 from admin_api.desk import Desk
 from billing.prices import (
@@ -62,7 +62,7 @@ class NewPriceVersion(Body):
     period_unit: Annotated[
         Literal["day", "week", "month", "year"], Field(json_schema_extra=widget("choice"))
     ] = "month"
-    period_count: Annotated[int, Field(ge=1, le=PERIOD_COUNT_LIMIT)] = 1
+    period_count: Annotated[int, Field(strict=True, ge=1, le=PERIOD_COUNT_LIMIT)] = 1
     effective_from: Annotated[date, Field(json_schema_extra=widget("date"), examples=["2026-12-01"])]
 
 

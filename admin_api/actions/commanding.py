@@ -3,22 +3,18 @@
 Called by the rooms of actions. A room says which command is wanted; the way of the command is `web.commands`.
 """
 
-from collections.abc import Callable, Mapping
-from typing import Any, Final
+from collections.abc import Callable
+from typing import Any
 from uuid import UUID
 
-from pydantic import JsonValue
 from sqlalchemy import Connection
 
-from admin_api.actions.action import Action, ActionRequest, Done, Effect, EffectLine, always_open
+from admin_api.actions.action import Action, ActionRequest, Done, Effect, always_open
+from admin_api.actions.effects import effect_of, refused
 from admin_api.desk import Desk
-from billing.ledger import ACCOUNTS
 from kit.errors import NotFound, Refused
-from state_updater.preview import Preview, preview
 from web.commands import Wanted, submit
 from web.fields import Body
-
-_POSTING_OF: Final = {accounts: posting.value for posting, accounts in ACCOUNTS.items()}
 
 # Looks at the rows that the command is about and builds it. Raises NotFound and Refused.
 Want = Callable[[Desk, Connection, Any, Any], Wanted]
@@ -51,7 +47,7 @@ def command_action(
                 raise
             except Refused as no:
                 return refused(no)
-            return effect_of(preview(connection, wanted.command))
+            return effect_of(connection, wanted.command)
 
     return Action(
         name=name,
@@ -67,36 +63,3 @@ def command_action(
         needs_key=needs_key,
         summary=summary,
     )
-
-
-def refused(no: Refused) -> Effect:
-    """The effect of what would be refused."""
-    return Effect(refusal={"code": no.code, **_facts(no.facts)})
-
-
-def effect_of(foreseen: Preview) -> Effect:
-    """What the updater would do, line by line: steps of machines, sums that move, calls and news."""
-    if foreseen.refusal is not None:
-        return Effect(refusal={"code": foreseen.refusal.code, **_facts(foreseen.refusal.facts)})
-    steps = [
-        EffectLine(
-            f"step.{step.machine}.{step.trigger}",
-            {"id": str(step.aggregate_id), "from_state": step.from_state, "to_state": step.to_state},
-        )
-        for step in foreseen.steps
-    ]
-    postings = [
-        EffectLine(
-            f"posting.{_POSTING_OF[posting.debit, posting.credit]}",
-            {"amount_minor": posting.amount_minor, "currency": posting.currency},
-        )
-        for posting in foreseen.postings
-    ]
-    tasks = [EffectLine(f"task.{task}") for task in foreseen.tasks]
-    events = [EffectLine("event", {"kind": kind}) for kind in foreseen.events]
-    lines = (*steps, *postings, *tasks, *events)
-    return Effect(lines or (EffectLine("nothing"),))
-
-
-def _facts(facts: Mapping[str, object]) -> dict[str, JsonValue]:
-    return {name: value if isinstance(value, int | str) else str(value) for name, value in facts.items()}

@@ -4,6 +4,7 @@ A command is never changed: sent otherwise it is another command, and the parked
 by it. What a provider said is evidence: it is sent again as it came or given up, never edited.
 """
 
+from collections.abc import Mapping
 from typing import Annotated, Final
 from uuid import UUID
 
@@ -13,15 +14,14 @@ from pydantic import Field, JsonValue
 from sqlalchemy import Connection, text
 
 from admin_api.actions.action import Action, ActionRequest, Done, Effect, EffectLine, widget
-from admin_api.actions.commanding import effect_of
 from admin_api.actions.direct import Change, changed, made_id, write_once
+from admin_api.actions.effects import effect_of
 from admin_api.actions.fields import Nothing, Reason
 from admin_api.desk import Desk
 from bus.messages import Command, decode_command
 from bus.port import Envelope
 from kit.canonical import canonical_json
 from kit.errors import InvalidMessage, NotFound, Refused
-from state_updater.preview import preview
 from storage import parked
 from storage.journal import accept
 from storage.parked import ParkedCommand
@@ -30,6 +30,21 @@ from web.problems import invalid
 
 # Facts about money come from a provider alone: nobody may write one.
 EVIDENCE: Final = frozenset({"RecordPaymentOutcome", "RecordRefundOutcome"})
+
+# Who sends another command gives it: that takes what giving it anew would take.
+GIVING: Final[Mapping[str, str]] = {
+    "CreateSubscription": "subscriptions.write",
+    "ChangeSubscription": "subscriptions.write",
+    "CancelSubscription": "subscriptions.write",
+    "IssueInvoice": "invoices.write",
+    "VoidInvoice": "invoices.write",
+    "ExpireInvoice": "invoices.write",
+    "StartPayment": "invoices.write",
+    "RequestRefund": "refunds.request",
+    "ApproveRefund": "refunds.decide",
+    "RejectRefund": "refunds.decide",
+    "RetryLookUp": "payments.look_up",
+}
 
 _STATE = text("SELECT state FROM command_journal WHERE command_id = :command_id")
 
@@ -70,9 +85,11 @@ def _body_of(command: ParkedCommand) -> bytes:
 
 
 def _edited(desk: Desk, command: ParkedCommand, body: EditedCommand) -> Command:
-    """The command that `body` says. Raises Refused, and Problem 422 with the fields that are wrong."""
+    """The command that `body` says. Raises Refused, Problem 403, and 422 with the fields that are wrong."""
     if command.kind in EVIDENCE:
         raise Refused("evidence_is_not_edited", kind=command.kind)
+    if command.kind in GIVING:
+        desk.require(GIVING[command.kind])
     try:
         edited = decode_command(command.kind, command.schema_version, canonical_json(body.body))
     except InvalidMessage as error:
@@ -146,12 +163,12 @@ def _foresee_replay(desk: Desk, command_id: UUID, _body: Nothing) -> Effect:
             again = decode_command(command.kind, command.schema_version, _body_of(command))
         except InvalidMessage as error:
             return Effect(refusal={"code": error.code})
-        return effect_of(preview(connection, again))
+        return effect_of(connection, again)
 
 
 def _foresee_edit(desk: Desk, command_id: UUID, body: EditedCommand) -> Effect:
     with desk.transaction() as connection:
-        return effect_of(preview(connection, _edited(desk, _get(connection, command_id), body)))
+        return effect_of(connection, _edited(desk, _get(connection, command_id), body))
 
 
 def _foresee_discard(desk: Desk, command_id: UUID, _body: WhyDiscard) -> Effect:

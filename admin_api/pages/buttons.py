@@ -10,19 +10,35 @@ from uuid import UUID
 
 from starlette.requests import Request
 
-from admin_api.actions.action import Action, Done, Effect
+from admin_api.actions.action import Action, Done, Effect, EffectLine
 from admin_api.actions.registry import ACTIONS, open_actions
 from admin_api.listings import LISTINGS
 from admin_api.pages.cells import doing_key
 from admin_api.pages.doors import desk_of
 from admin_api.pages.frame import problem_text, tell
 from admin_api.pages.words import knows
+from billing.ledger import Posting
 from web.problems import STATUS_OF_CODE
 
 # What is made on the page of another list.
 MADE_BESIDE: Final[dict[str, tuple[str, ...]]] = {"staff": ("invitations",)}
 # What is done with a thing of these lists takes it off them.
 EMPTIED: Final = frozenset({"parked"})
+# Effects that only engineers want to read; they stand folded below the others.
+TECHNICAL: Final = frozenset(
+    {
+        "event",
+        "step.invoice.draw",
+        "step.refund.send",
+        "task.start_payment",
+        "task.send_refund",
+        *(
+            f"posting.{posting}"
+            for posting in Posting
+            if "unapplied" not in posting and "excess" not in posting
+        ),
+    }
+)
 _NAMES: Final = (
     "number", "name", "label", "transaction_id", "public_id", "invoice", "customer", "plan", "kind", "action",
 )  # fmt: skip
@@ -110,10 +126,27 @@ def effect_words(request: Request, effect: Effect) -> dict[str, object]:
     """What an action would do, line by line, or why it would do nothing."""
     facts = dict(effect.refusal or {})
     code = str(facts.pop("code", ""))
+    told = (line for line in effect.lines if line.facts.get("count") != 0 or knows(_effect_key(line)))
+    lines = [(_is_technical(line), tell(request, _effect_key(line), line.facts)) for line in told]
     return {
-        "lines": [tell(request, f"effect.{line.code}", line.facts) for line in effect.lines],
+        "lines": [words for is_technical, words in lines if not is_technical],
+        "technical": [words for is_technical, words in lines if is_technical],
         "refusal": problem_text(request, code, facts, STATUS_OF_CODE.get(code, 409)) if code else "",
     }
+
+
+def _effect_key(line: EffectLine) -> str:
+    """Money that goes back to a card is said so; none of something is said otherwise, or not at all."""
+    key = f"effect.{line.code}"
+    if line.facts.get("count") == 0:
+        return f"{key}.none"
+    to_card = f"{key}.to_card"
+    return to_card if "card" in line.facts and knows(to_card) else key
+
+
+def _is_technical(line: EffectLine) -> bool:
+    """What our programs do among themselves, which nobody outside ever sees."""
+    return line.code in TECHNICAL
 
 
 def _room_of(action: Action) -> str:

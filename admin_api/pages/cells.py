@@ -24,7 +24,9 @@ from admin_api.queries.names import Who
 from web.views import Money
 
 Color = Literal["grey", "blue", "azure", "green", "orange", "red", "purple", "dark"]
-CellKind = Literal["text", "short", "badge", "money", "number", "time", "json", "code", "id"]
+CellKind = Literal[
+    "text", "short", "badge", "money", "number", "time", "json", "code", "id", "sentence", "lines"
+]
 
 COLORS: Final[dict[str, Color]] = {
     "draft": "grey",
@@ -89,18 +91,21 @@ _VALUES: Final = {"debit": "account", "credit": "account", "decline_category": "
 _BADGES: Final = frozenset({"standing", "outcome"})
 # So long a text is never broken into lines.
 SHORT_LENGTH_MAX: Final = 16
+# Codes of problems, told in words where these need no facts.
+_PROBLEMS: Final = frozenset({"code", "command_problem"})
 _CODES: Final = ("code", "_hash", "host", "correlation_id", "transaction_id", "address", "_id")
 
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One value as text, and how it looks. `exact` is the instant behind a local time."""
+    """One value as text, and how it looks. `exact`: the instant behind a local time. A sentence has parts."""
 
     text: str
     kind: CellKind = "text"
     color: Color = "grey"
     href: str | None = None
     exact: str = ""
+    parts: tuple["Cell", ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +133,7 @@ def label_of(request: Request, listing: str, name: str) -> str:
 def cell_of(request: Request, listing: str, name: str, value: object) -> Cell:
     """`value` of the field `name` in a view of `listing`."""
     match value:
-        case None | "" | [] | ():
+        case _ if value in (None, "", [], (), {}):
             return Cell(tell(request, "page.none"))
         case Money():
             return Cell(
@@ -156,9 +161,24 @@ def cell_of(request: Request, listing: str, name: str, value: object) -> Cell:
             return _structured(value)
 
 
+def shown(names: Iterable[str]) -> list[str]:
+    """Fields as people see them: how many units a period has is told with the unit."""
+    return [name for name in names if name != "period_count"]
+
+
+def field_cell(request: Request, listing: str, view: BaseModel, name: str) -> Cell:
+    """A field of a view; a billing period in words, `3 months`."""
+    value, count = getattr(view, name), getattr(view, "period_count", None)
+    if name == "period_unit" and knows(key := f"period.length.{value}"):
+        return Cell(tell(request, key, {"count": count}), "short")
+    return cell_of(request, listing, name, value)
+
+
 def state_cell(request: Request, machine: str, state: str) -> Cell:
     """A state as a badge in the color of what it means."""
     key = f"state.{machine}.{state}"
+    if not knows(key):
+        key = f"value.outcome.{state}"
     word = tell(request, key) if knows(key) else state.replace("_", " ")
     return Cell(word, kind="badge", color=COLORS.get(state, "grey"))
 
@@ -170,8 +190,8 @@ def doing_key(name: str) -> str | None:
 
 def facts_of(request: Request, listing: str, view: BaseModel, names: Iterable[str]) -> list[Fact]:
     return [
-        Fact(label_of(request, listing, name), cell_of(request, listing, name, getattr(view, name)))
-        for name in names
+        Fact(label_of(request, listing, name), field_cell(request, listing, view, name))
+        for name in shown(names)
     ]
 
 
@@ -179,7 +199,8 @@ def table_of(
     request: Request, listing: str, title: str, views: Sequence[BaseModel], names: Sequence[str]
 ) -> Table:
     """Views of one kind as a table of the fields `names`."""
-    rows = [[cell_of(request, listing, name, getattr(view, name)) for name in names] for view in views]
+    names = shown(names)
+    rows = [[field_cell(request, listing, view, name) for name in names] for view in views]
     return Table(listing, title, [label_of(request, listing, name) for name in names], rows)
 
 
@@ -197,8 +218,9 @@ def shown_json(value: object) -> str:
 
 
 def _id_cell(request: Request, name: str, value: UUID) -> Cell:
+    """Nobody reads an id: where it leads to a page, it says so."""
     href = href_of(request, LINKS[name], value) if name in LINKS else None
-    return Cell(str(value), kind="id", href=href)
+    return Cell(tell(request, "page.open"), href=href) if href else Cell(str(value), kind="id")
 
 
 def _text_cell(request: Request, listing: str, name: str, value: str) -> Cell:
@@ -212,6 +234,12 @@ def _text_cell(request: Request, listing: str, name: str, value: str) -> Cell:
         if knows(key):
             kind: CellKind = "badge" if name in _BADGES else "short"
             return Cell(tell(request, key), kind, COLORS.get(value, "grey"))
+    if (
+        name in _PROBLEMS
+        and "{" not in (told := tell(request, f"problem.{value}"))
+        and knows(f"problem.{value}")
+    ):
+        return Cell(told)
     if name == "role" and knows(f"role.{value}"):
         return Cell(tell(request, f"role.{value}"))
     is_short = len(value) <= SHORT_LENGTH_MAX

@@ -1,13 +1,15 @@
 """Every button: a form, what it would do, and the POST that does it. One way for all actions.
 
-A GET only shows. A POST counts when its form was made here, for this sign-in and this path, and was sent from
-one of our pages; its key makes a second sending the same request. A command is accepted, and the page of its
-subject tells what becomes of it; a direct write is done at once; a secret is in the POST's answer alone.
+A GET only shows. What was typed is sent by POST, to see what it would do and from there again to do it: no
+address is long enough for a command's body, and none should hold a reason. A POST counts when its form was
+made here, for this sign-in and this path, and was sent from one of our pages; its key makes a second sending
+the same request. A command is accepted, and the page of its subject tells what becomes of it; a direct write
+is done at once; a secret is in the POST's answer alone.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final, get_args
+from typing import Any, Final, get_args
 from urllib.parse import urlencode
 from uuid import UUID
 
@@ -20,22 +22,21 @@ from admin_api.actions.registry import ACTIONS, foresee, perform
 from admin_api.listings import LISTINGS
 from admin_api.pages.buttons import effect_words, form_path, heading_of, listing_of, page_of
 from admin_api.pages.doors import desk_of
-from admin_api.pages.entrance import INVITATION, read_form
+from admin_api.pages.entrance import INVITATION
 from admin_api.pages.fields import Choice, Field, fields_of, shown_values, typed_values
 from admin_api.pages.frame import problem_text, tell
-from admin_api.pages.schemas import TERM_SUFFIX, defaults_of, fields_typed, has_secret
-from admin_api.pages.typed import faults_of, read_typed
+from admin_api.pages.schemas import TERM_SUFFIX, defaults_of, fields_typed
+from admin_api.pages.site import Site
+from admin_api.pages.typed import faults_of, read_form, read_typed
 from admin_api.pages.words import knows
 from admin_api.people.forms import check_form, new_form
 from admin_api.queries.lookups import LookUp, look_up
 from kit.errors import Refused
 from web.problems import Problem, not_found, problem_of_error
 
-if TYPE_CHECKING:
-    from admin_api.pages.site import Site
-
-# Parameters of a form's page that are no fields.
+# What a form says beside its fields: show what it would do, show it again, search for what a picker asks.
 PREVIEW: Final = "preview"
+CHANGE: Final = "change"
 SEARCH: Final = "look_up"
 _LOOK_UPS: Final[dict[str, LookUp]] = {name: name for name in get_args(LookUp)}
 # What these give away once is somebody's invitation.
@@ -60,29 +61,36 @@ class Wish:
         return page_of(self.action, self.subject_id)
 
 
-async def show_form(site: "Site", request: Request) -> Response:
-    """The form, or with `preview` what it would do. Raises Problem 403 or 404."""
+async def show_form(site: Site, request: Request) -> Response:
+    """The form, begun with what the address says; where nothing is asked, what it would do."""
     wish = await run_in_threadpool(_read_wish, request)
-    typed = {
-        name: value for name, value in request.query_params.items() if name not in (PREVIEW, SEARCH, "lang")
-    }
-    has_fields = bool(wish.action.body.model_fields)
-    if wish.action.preview is not None and (PREVIEW in request.query_params or not has_fields):
-        return await _show_effect(site, request, wish, typed)
+    if wish.action.preview is not None and not wish.action.body.model_fields:
+        return await _show_effect(site, request, wish, {})
     begun = await run_in_threadpool(_begin, request, wish)
-    return await _show_fields(site, request, wish, {**begun, **typed})
+    return await _show_fields(site, request, wish, {**begun, **request.query_params})
 
 
-async def do(site: "Site", request: Request) -> Response:
-    """Does it, once for each form. Raises Problem 403 for a form that is not ours to take."""
+async def take_form(site: Site, request: Request) -> Response:
+    """Whatever button was pressed: shows the effect, the form again, or does it, once for each form.
+
+    Raises Problem 403 for a form that is not ours to take.
+    """
     wish = await run_in_threadpool(_read_wish, request)
     typed = await read_form(request)
     key = typed.pop("form_key", "")
-    desk = desk_of(request)
-    check_form(site.services, desk, wish.path, key, typed.pop("form_token", ""))
+    check_form(site.services, desk_of(request), wish.path, key, typed.pop("form_token", ""))
+    if CHANGE in typed or SEARCH in typed:
+        return await _show_fields(site, request, wish, typed)
+    if PREVIEW in typed and wish.action.preview is not None:
+        return await _show_effect(site, request, wish, typed)
+    return await _do(site, request, wish, typed, key)
+
+
+async def _do(site: Site, request: Request, wish: Wish, typed: Mapping[str, str], key: str) -> Response:
     read = read_typed(request, wish.action, typed)
     if read.body is None:
         return await _show_fields(site, request, wish, typed, read.faults, status=422)
+    desk = desk_of(request)
     sent = request_of(desk, wish.action, wish.subject_id, read.body, key)
     try:
         done = await run_in_threadpool(perform, desk, wish.action, sent, wish.subject_id, read.body)
@@ -124,7 +132,7 @@ def _begin(request: Request, wish: Wish) -> dict[str, str]:
 
 
 async def _show_fields(
-    site: "Site",
+    site: Site,
     request: Request,
     wish: Wish,
     typed: Mapping[str, str],
@@ -136,18 +144,19 @@ async def _show_fields(
     fields = await run_in_threadpool(
         _complete, request, fields_of(request, wish.action, typed, faults or {}), typed
     )
-    foreseen = wish.action.preview is not None and not has_secret(wish.action.body)
+    is_foreseen = wish.action.preview is not None
     context = {
         **_about(request, wish),
         "fields": fields,
         "refusal": refusal,
-        "form": None if foreseen else new_form(site.services, desk_of(request), wish.path),
-        "submit": tell(request, "form.check") if foreseen else tell(request, f"action.{wish.action.name}"),
+        "is_foreseen": is_foreseen,
+        "form": new_form(site.services, desk_of(request), wish.path),
+        "submit": tell(request, "form.check") if is_foreseen else tell(request, f"action.{wish.action.name}"),
     }
     return await site.page(request, "form.html", context, status)
 
 
-async def _show_effect(site: "Site", request: Request, wish: Wish, typed: Mapping[str, str]) -> Response:
+async def _show_effect(site: Site, request: Request, wish: Wish, typed: Mapping[str, str]) -> Response:
     read = read_typed(request, wish.action, typed)
     if read.body is None:
         return await _show_fields(site, request, wish, typed, read.faults, status=422)
@@ -156,22 +165,21 @@ async def _show_effect(site: "Site", request: Request, wish: Wish, typed: Mappin
         effect = await run_in_threadpool(foresee, desk, wish.action, wish.subject_id, read.body)
     except (Problem, Refused) as no:
         return await _show_refusal(site, request, wish, typed, no)
-    values = fields_typed(wish.action, typed)
     fields = await run_in_threadpool(_complete, request, fields_of(request, wish.action, typed, {}), typed)
     context = {
         **_about(request, wish),
         **effect_words(request, effect),
-        "values": values,
+        "values": fields_typed(wish.action, typed),
         "shown": [(field.label, lines) for field in fields if (lines := shown_values(request, field))],
         "form": new_form(site.services, desk, wish.path),
         "submit": tell(request, f"action.{wish.action.name}"),
-        "edit": f"{wish.path}?{urlencode(values)}" if wish.action.body.model_fields else "",
+        "is_changeable": bool(wish.action.body.model_fields),
     }
     return await site.page(request, "effect.html", context)
 
 
 async def _show_refusal(
-    site: "Site", request: Request, wish: Wish, typed: Mapping[str, str], no: Problem | Refused
+    site: Site, request: Request, wish: Wish, typed: Mapping[str, str], no: Problem | Refused
 ) -> Response:
     """The form again with the reason. Raises Problem: what no other value could change."""
     problem = no if isinstance(no, Problem) else problem_of_error(no)
@@ -184,7 +192,7 @@ async def _show_refusal(
 
 
 async def _show_done(
-    site: "Site", request: Request, wish: Wish, typed: Mapping[str, str], done: Done
+    site: Site, request: Request, wish: Wish, typed: Mapping[str, str], done: Done
 ) -> Response:
     onward = page_of(wish.action, wish.subject_id, done)
     if done.secret is not None:

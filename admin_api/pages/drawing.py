@@ -19,7 +19,6 @@ from kit.machine import NOWHERE, Machine
 
 # Pixels of the drawing. Browsers differ in fonts: the widths are of the widest one in use (DejaVu Sans).
 WORD_SIZE, WORD_WIDTH, WORD_LINE = 13, 9.3, 16
-CODE_SIZE, CODE_WIDTH, CODE_LINE = 10, 6.2, 13
 LABEL_SIZE, LABEL_WIDTH, LABEL_LINE = 11, 6.9, 15
 PADDING = 9
 BADGE_RADIUS, BADGE_SIZE = 7, 9
@@ -107,18 +106,17 @@ class _Label:
 
 @dataclass(frozen=True, slots=True)
 class _BoxText:
-    """A state's word in lines, and under it the code if that is another one."""
+    """A state's word in lines."""
 
     word: Sequence[str]
-    code: str
 
     @property
     def height(self) -> int:
-        return len(self.word) * WORD_LINE + (CODE_LINE if self.code else 0)
+        return len(self.word) * WORD_LINE
 
     @property
     def size(self) -> Size:
-        width = max(*(len(line) * WORD_WIDTH for line in self.word), len(self.code) * CODE_WIDTH)
+        width = max(len(line) * WORD_WIDTH for line in self.word)
         return Size(width + 2 * PADDING, self.height + 14)
 
 
@@ -163,7 +161,7 @@ def _box_text(machine: Machine, state: str, words: Mapping[str, str]) -> _BoxTex
     lines = wrap(word, WORD_CHARACTERS, break_long_words=False, max_lines=WORD_LINES, placeholder="…") or [
         state
     ]
-    return _BoxText(lines, "" if word == state else state)
+    return _BoxText(lines)
 
 
 def _label(
@@ -250,8 +248,6 @@ def _state(state: str, kind: str, text: _BoxText, box: Box) -> str:
     for line in text.word:
         baseline += WORD_LINE
         parts.append(_text("word", middle, baseline, WORD_SIZE, line))
-    if text.code:
-        parts.append(_text("code", middle, baseline + CODE_LINE, CODE_SIZE, text.code))
     return f'<g class="state state-{code} {kind}" data-state="{code}">{"".join(parts)}</g>'
 
 

@@ -5,7 +5,7 @@ of our own pages sent them.
 """
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from pydantic import ValidationError
 from starlette.concurrency import run_in_threadpool
@@ -14,6 +14,8 @@ from starlette.responses import RedirectResponse, Response
 
 from admin_api.pages.doors import HOME, SIGN_IN, desk_of, language_of, safe_next, studio_at_door
 from admin_api.pages.frame import problem_text, tell
+from admin_api.pages.site import Site
+from admin_api.pages.typed import read_form
 from admin_api.people.browser import sign_in, sign_out
 from admin_api.people.cookies import forget_cookie, set_cookie
 from admin_api.people.invitations import Newcomer, accept_invitation
@@ -22,21 +24,17 @@ from web.credentials import PASSWORD_LENGTH_MIN
 from web.edge import remote_address
 from web.problems import Problem
 
-if TYPE_CHECKING:
-    from admin_api.pages.site import Site
-
-FIELDS_LIMIT: Final = 200
 INVITATION: Final = "/admin/invitation"
 
 
-async def show_sign_in(site: "Site", request: Request) -> Response:
+async def show_sign_in(site: Site, request: Request) -> Response:
     """The sign-in form; `next` is where to go afterwards."""
     await _stand_at_door(site, request)
     said = tell(request, "sign_in.signed_out") if "out" in request.query_params else ""
     return await _sign_in_page(site, request, safe_next(request.query_params.get("next")), said=said)
 
 
-async def sign_in_here(site: "Site", request: Request) -> Response:
+async def sign_in_here(site: Site, request: Request) -> Response:
     """A cookie and the way on, or the form again with the reason."""
     await _stand_at_door(site, request)
     form = await read_form(request)
@@ -62,12 +60,12 @@ async def sign_in_here(site: "Site", request: Request) -> Response:
     return response
 
 
-async def show_sign_out(site: "Site", request: Request) -> Response:
+async def show_sign_out(site: Site, request: Request) -> Response:
     """Asks whether to sign out: a link, a prefetch or a picture's address ends nothing."""
     return await site.page(request, "sign_out.html", {"title": tell(request, "sign_out.title")})
 
 
-async def sign_out_here(site: "Site", request: Request) -> Response:
+async def sign_out_here(site: Site, request: Request) -> Response:
     """Ends this browser's sign-in for good; its cookie is worth nothing from now on."""
     await run_in_threadpool(sign_out, desk_of(request))
     response = RedirectResponse(f"{SIGN_IN}?out=1", 303)
@@ -75,13 +73,13 @@ async def sign_out_here(site: "Site", request: Request) -> Response:
     return response
 
 
-async def show_invitation(site: "Site", request: Request) -> Response:
+async def show_invitation(site: Site, request: Request) -> Response:
     """Where an invitation's link leads. Its token stands behind the `#`, which no server is ever sent."""
     await _stand_at_door(site, request)
     return await _invitation_page(site, request, {})
 
 
-async def accept_invitation_here(site: "Site", request: Request) -> Response:
+async def accept_invitation_here(site: Site, request: Request) -> Response:
     """Makes the member and signs them in, or says what is wrong."""
     await _stand_at_door(site, request)
     form = await read_form(request)
@@ -114,22 +112,12 @@ async def accept_invitation_here(site: "Site", request: Request) -> Response:
     return response
 
 
-async def read_form(request: Request) -> dict[str, str]:
-    """A form's fields as text, each at most once. Raises Problem 422."""
-    form = await request.form(max_files=0, max_fields=FIELDS_LIMIT)
-    pairs = form.multi_items()
-    fields = {name: value for name, value in pairs if isinstance(value, str)}
-    if len(fields) != len(pairs) or any("\x00" in value for value in fields.values()):
-        raise Problem(422, "invalid_request")
-    return fields
-
-
-async def _stand_at_door(site: "Site", request: Request) -> None:
+async def _stand_at_door(site: Site, request: Request) -> None:
     request.state.studio = await run_in_threadpool(studio_at_door, request, site.services)
 
 
 async def _sign_in_page(
-    site: "Site",
+    site: Site,
     request: Request,
     onward: str,
     status: int = 200,
@@ -149,7 +137,7 @@ async def _sign_in_page(
 
 
 async def _invitation_page(
-    site: "Site", request: Request, typed: Mapping[str, str], fault: str = "", status: int = 200
+    site: Site, request: Request, typed: Mapping[str, str], fault: str = "", status: int = 200
 ) -> Response:
     context = {
         "title": tell(request, "invitation.title"),

@@ -4,6 +4,7 @@ All three are the functions that the JSON API calls; sqladmin's own queries, for
 """
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 from urllib.parse import urlencode
@@ -19,10 +20,11 @@ from starlette.responses import StreamingResponse
 
 from admin_api.actions.registry import ACTIONS
 from admin_api.desk import Desk
-from admin_api.listings import Filter, Listing, ListQuery, Page, export_csv
-from admin_api.pages import invitations, things
+from admin_api.listings import LISTINGS, Filter, Listing, ListQuery, Page, export_csv
+from admin_api.listings.operations import AUDIT, AuditRow
+from admin_api.pages import audit, invitations, things
 from admin_api.pages.buttons import creators
-from admin_api.pages.cells import Cell, cell_of, href_of, label_of, state_cell
+from admin_api.pages.cells import Cell, cell_of, field_cell, href_of, label_of, shown, state_cell
 from admin_api.pages.doors import desk_of, language_of
 from admin_api.pages.formats import number_text
 from admin_api.pages.frame import tell
@@ -75,7 +77,11 @@ class ListingView(ModelView):
         query = read_query(self.listing, request)
         desk = desk_of(request)
         page, operations = await run_in_threadpool(_read, desk, self.listing, query)
-        rows = [_row(request, self.listing, item, operations) for item in page.items]
+        rows = (
+            await run_in_threadpool(_sentences, request, page)
+            if self.identity == AUDIT.name
+            else [_row(request, self.listing, item, operations) for item in page.items]
+        )
         number, count = query.offset // PAGE_SIZE + 1, max(page.count, query.offset + 1)
         return CountedPagination(rows, number, PAGE_SIZE, count, count_text=_count_text(request, page))
 
@@ -84,7 +90,7 @@ class ListingView(ModelView):
         creating = await run_in_threadpool(creators, request, self.listing.name)
         return {
             "title": tell(request, f"listing.{self.listing.name}"),
-            "heads": [_head(request, self.listing, name) for name in self.listing.columns],
+            "heads": _heads(request, self.listing),
             "filters": [_filter_field(request, self.listing, one) for one in self.listing.filters],
             "buttons": creating,
             "may_export": await self.check_can_export(request),
@@ -189,11 +195,29 @@ def _read(desk: Desk, listing: Listing, query: ListQuery) -> tuple[Page, dict[UU
 def _row(request: Request, listing: Listing, item: BaseModel, operations: dict[UUID, Operation]) -> Row:
     item_id = getattr(item, "id", None)
     operation = operations.get(item_id) if isinstance(item_id, UUID) else None
+    href = href_of(request, listing.name, item_id)
+    cells = [field_cell(request, listing.name, item, name) for name in shown(listing.columns)]
+    if href and not getattr(item, listing.columns[0]):
+        # The way to the page needs words to press.
+        cells[0] = Cell(tell(request, "page.open"), "short")
     return Row(
-        [cell_of(request, listing.name, name, getattr(item, name)) for name in listing.columns],
-        href_of(request, listing.name, item_id),
+        cells,
+        href,
         state_cell(request, "operation", operation.state) if operation else None,
     )
+
+
+def _sentences(request: Request, page: Page) -> list[Row]:
+    """The audit is read as a story, not as codes."""
+    items = [item for item in page.items if isinstance(item, AuditRow)]
+    rows = zip(items, audit.rows_of(request, items), strict=True)
+    return [Row(cells, href_of(request, AUDIT.name, item.id), None) for item, cells in rows]
+
+
+def _heads(request: Request, listing: Listing) -> list[dict[str, str | None]]:
+    if listing is not LISTINGS[AUDIT.name]:
+        return [_head(request, listing, name) for name in shown(listing.columns)]
+    return [{**_head(request, listing, name), "label": audit.head_of(request, name)} for name in audit.HEADS]
 
 
 def _head(request: Request, listing: Listing, name: str) -> dict[str, str | None]:
@@ -210,7 +234,6 @@ def _head(request: Request, listing: Listing, name: str) -> dict[str, str | None
 
 
 def _filter_field(request: Request, listing: Listing, one: Filter) -> dict[str, Any]:
-    options = one.choices or (("true", "false") if one.kind == "flag" else ())
     value = request.query_params.get(one.name, "")
     return {
         "name": one.name,
@@ -221,8 +244,16 @@ def _filter_field(request: Request, listing: Listing, one: Filter) -> dict[str, 
         if knows(f"filter.{one.name}")
         else label_of(request, listing.name, one.name),
         "value": value,
-        "options": [(option, _option_text(request, listing, one, option)) for option in options],
+        "options": _options(request, listing, one),
     }
+
+
+def _options(request: Request, listing: Listing, one: Filter) -> list[tuple[str, str]]:
+    names: Iterable[str] = one.choices or (("true", "false") if one.kind == "flag" else ())
+    options = [(name, _option_text(request, listing, one, name)) for name in names]
+    if (listing.name, one.name) == (AUDIT.name, "action"):
+        options = sorted(audit.kinds(request), key=lambda kind: kind[1])
+    return options
 
 
 def _option_text(request: Request, listing: Listing, one: Filter, option: str) -> str:

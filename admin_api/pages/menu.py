@@ -50,7 +50,13 @@ MENU: Final[tuple[tuple[str, tuple[Entry, ...]], ...]] = (
             _listing("provider_accounts", "fa-building-columns"),
         ),
     ),
-    ("menu.platform", (Entry("menu.platform", "/admin/platform", "fa-globe", "platform.read"),)),
+    (
+        "menu.platform",
+        (
+            Entry("menu.platform", "/admin/platform", "fa-globe", "platform.read"),
+            Entry("menu.platform_audit", "/admin/platform/audit", "fa-clipboard-list", "platform.read"),
+        ),
+    ),
 )
 
 

@@ -1,7 +1,7 @@
 """The pages of numbers: the studio's dashboard, the platform's, and the CSV of each of their charts."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
+from typing import Final
 from uuid import UUID
 
 from starlette.concurrency import run_in_threadpool
@@ -15,15 +15,13 @@ from admin_api.desk import Desk
 from admin_api.pages.buttons import creators
 from admin_api.pages.doors import desk_of, language_of
 from admin_api.pages.frame import tell
+from admin_api.pages.site import Site
 from web.problems import invalid
-
-if TYPE_CHECKING:
-    from admin_api.pages.site import Site
 
 PLATFORM: Final = "/admin/platform"
 
 
-async def show_dashboard(site: "Site", request: Request) -> Response:
+async def show_dashboard(site: Site, request: Request) -> Response:
     """The studio's numbers; whoever has none of them is shown to their own first page."""
     desk = desk_of(request)
     if not desk.person.may("dashboard.read") and desk.person.may("platform.read"):
@@ -34,7 +32,7 @@ async def show_dashboard(site: "Site", request: Request) -> Response:
     )
 
 
-async def show_platform(site: "Site", request: Request) -> Response:
+async def show_platform(site: Site, request: Request) -> Response:
     """The platform's numbers, over all studios or one. Raises Problem 403."""
     desk = desk_of(request)
     desk.require("platform.read")
@@ -44,12 +42,12 @@ async def show_platform(site: "Site", request: Request) -> Response:
     )
 
 
-async def export_chart(site: "Site", request: Request) -> Response:
+async def export_chart(site: Site, request: Request) -> Response:
     """One chart's rows. Raises Problem 403, 404 and 422."""
     return await run_in_threadpool(_csv, request, export.export_chart)
 
 
-async def export_platform_chart(site: "Site", request: Request) -> Response:
+async def export_platform_chart(site: Site, request: Request) -> Response:
     """One of the platform's charts' rows. Raises Problem 403, 404 and 422."""
     studio_id = _studio_id(request)
 

@@ -1,6 +1,6 @@
 """One's own page: who one is, where one is signed in, which tokens one has, and the forms for all that."""
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -13,15 +13,13 @@ from admin_api.pages.buttons import Button, button_of
 from admin_api.pages.cells import Cell, Fact, cell_of, label_of
 from admin_api.pages.doors import desk_of
 from admin_api.pages.frame import tell
+from admin_api.pages.site import Site
 from admin_api.pages.watching import notice_of
-
-if TYPE_CHECKING:
-    from admin_api.pages.site import Site
 
 _OWN_ACTIONS: Final = ("change_password", "set_language")
 
 
-async def show_profile(site: "Site", request: Request) -> Response:
+async def show_profile(site: Site, request: Request) -> Response:
     """The page of whoever asks."""
     desk = desk_of(request)
     signed_in = await run_in_threadpool(own_sign_ins, desk)

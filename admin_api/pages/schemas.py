@@ -4,8 +4,6 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-from pydantic import BaseModel
-
 from admin_api.actions.action import Action
 
 FLAG_ON: Final = "on"
@@ -67,9 +65,3 @@ def fields_typed(action: Action, typed: Mapping[str, str]) -> list[tuple[str, st
         for name, value in typed.items()
         if value and name.partition(".")[0] in names and not name.endswith(TERM_SUFFIX)
     ]
-
-
-def has_secret(body: type[BaseModel]) -> bool:
-    """Whether a form of `body` may never be sent by GET."""
-    schema = body.model_json_schema()
-    return any(part.get("widget") == "secret" for part in schema.get("properties", {}).values())

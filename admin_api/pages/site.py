@@ -1,33 +1,29 @@
-"""The managers' pages as one sqladmin application below /admin, mounted by `admin_api.app`.
+"""The managers' pages as one sqladmin application: its frame, its doors, and how it says what went wrong.
 
-sqladmin gives the frame: views over models, authentication and authorization around every route, templates.
-Of its routes only those that read are kept, so that none of its forms, deletes, imports or actions is there
-to be called; whatever changes something is a form of ours (`doing`).
+sqladmin gives views over models, authentication and authorization around every route, and templates. Of its
+routes only those that read are kept, so that none of its forms, deletes, imports or actions is there to be
+called. Which pages there are is told by `mounting`; a page asks for nothing here but `page` and `services`.
 """
 
-from collections.abc import Awaitable, Callable
-from functools import partial
+from collections.abc import Iterable
 from importlib.resources import files
 from typing import Any, Final
 
 from fastapi import FastAPI
 from sqladmin import Admin, I18nConfig
-from sqladmin.authentication import login_required
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
-from starlette.routing import BaseRoute, Mount, Route
+from starlette.routing import BaseRoute, Mount
 from starlette.staticfiles import StaticFiles
 
 from admin_api.desk import Services
-from admin_api.listings import LISTINGS
-from admin_api.pages import doing, entrance, frame, overview, profile, watching
+from admin_api.pages import frame
 from admin_api.pages.doors import LANGUAGE_COOKIE, SIGN_IN, Authentication, Authorization
 from admin_api.pages.guard import HEADERS, PagesGuard
-from admin_api.pages.listing_views import listing_view
 from admin_api.pages.words import LANGUAGES
 from kit.errors import BillbusError
 from web.problems import Problem, problem_of_error, problem_response, unavailable
@@ -35,38 +31,11 @@ from web.problems import Problem, problem_of_error, problem_response, unavailabl
 BASE_URL: Final = "/admin"
 TITLE: Final = "Billbus"
 # Of sqladmin's own routes these read; the others do not exist here.
-KEPT_ROUTES: Final = frozenset({"statics", "index", "list", "details", "export", "login", "logout"})
-
-Endpoint = Callable[["Site", Request], Awaitable[Response]]
-
-# Pages for whoever is signed in: path, methods, endpoint.
-_PAGES: Final[tuple[tuple[str, tuple[str, ...], Endpoint], ...]] = (
-    ("/platform", ("GET",), overview.show_platform),
-    ("/dashboard/{chart}.csv", ("GET",), overview.export_chart),
-    ("/platform/{chart}.csv", ("GET",), overview.export_platform_chart),
-    ("/profile", ("GET",), profile.show_profile),
-    ("/sign-out", ("POST",), entrance.sign_out_here),
-    ("/operations/{command_id}", ("GET",), watching.show_operation),
-    ("/look-ups/{what}", ("GET",), watching.look_up_choices),
-    ("/do/{action}", ("GET",), doing.show_form),
-    ("/do/{action}", ("POST",), doing.do),
-    ("/do/{action}/{subject_id}", ("GET",), doing.show_form),
-    ("/do/{action}/{subject_id}", ("POST",), doing.do),
-)
-# Pages that open the door, for anybody.
-_DOORS: Final[tuple[tuple[str, tuple[str, ...], Endpoint], ...]] = (
-    ("/invitation", ("GET",), entrance.show_invitation),
-    ("/invitation", ("POST",), entrance.accept_invitation_here),
-)
-
-
-def mount(app: FastAPI, services: Services) -> None:
-    """Adds the pages to the application; called last, for they answer whatever else is below /admin."""
-    app.state.site = Site(app, services)
+KEPT_ROUTES: Final = frozenset({"statics", "list", "details", "export"})
 
 
 class Site(Admin):
-    """sqladmin's application with our doors, our pages and our way to say that something went wrong."""
+    """sqladmin's application with our doors and our way to say that something went wrong."""
 
     def __init__(self, app: FastAPI, services: Services) -> None:
         self.services = services
@@ -85,44 +54,21 @@ class Site(Admin):
             ),
         )
         frame.install(self.templates.env)
-        self.admin.router.routes = self._routes()
         self.admin.exception_handlers = dict.fromkeys(
             (HTTPException, Problem, BillbusError, OperationalError, PoolTimeout, Exception), self._on_error
         )
-        for listing in LISTINGS.values():
-            self.add_view(listing_view(listing))
 
-    def _routes(self) -> list[BaseRoute]:
-        own = files("admin_api.pages") / "static"
-        inner = [
-            Route(path, partial(login_required(endpoint), self), methods=list(methods))
-            for path, methods, endpoint in _PAGES
-        ]
-        doors = [
-            Route(path, partial(endpoint, self), methods=list(methods)) for path, methods, endpoint in _DOORS
-        ]
+    def answer(self, pages: Iterable[BaseRoute]) -> None:
+        """Puts our pages before the few routes of sqladmin's that stay."""
+        own = Mount("/own", StaticFiles(directory=str(files("admin_api.pages") / "static")))
         kept = [route for route in self.admin.router.routes if getattr(route, "name", "") in KEPT_ROUTES]
-        return [Mount("/own", StaticFiles(directory=str(own))), *inner, *doors, *kept]
+        self.admin.router.routes = [own, *pages, *kept]
 
     async def page(
         self, request: Request, template: str, context: dict[str, Any], status: int = 200
     ) -> Response:
         """One rendered template; `context` holds its `title`."""
         return await self.templates.TemplateResponse(request, template, context, status_code=status)
-
-    async def index(self, request: Request) -> Response:
-        """The dashboard."""
-        return await _signed_in(self, overview.show_dashboard, request)
-
-    async def login(self, request: Request) -> Response:
-        """Our sign-in page in the place of sqladmin's."""
-        if request.method == "POST":
-            return await entrance.sign_in_here(self, request)
-        return await entrance.show_sign_in(self, request)
-
-    async def logout(self, request: Request) -> Response:
-        """Asks; only the form's POST ends the sign-in."""
-        return await _signed_in(self, entrance.show_sign_out, request)
 
     async def refuse(self, request: Request, problem: Problem) -> Response:
         """The page that says what went wrong, inside the frame for whoever is signed in."""
@@ -163,11 +109,6 @@ class Site(Admin):
             case _:
                 problem = Problem(500, "internal_error")
         return await self.refuse(request, problem)
-
-
-async def _signed_in(site: Site, endpoint: Endpoint, request: Request) -> Response:
-    response: Response = await login_required(endpoint)(site, request)
-    return response
 
 
 def _code_of(status: int) -> str:

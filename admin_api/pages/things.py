@@ -7,17 +7,20 @@ drawn, the timeline, notes, the raw body of a parked command.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any, Final, cast
 from uuid import UUID
 
 from markupsafe import Markup
 from pydantic import BaseModel
 from starlette.requests import Request
 
-from admin_api.actions.commanding import refused
+from admin_api.actions.action import Effect
+from admin_api.actions.effects import refused
 from admin_api.actions.registry import ACTIONS, foresee
 from admin_api.listings import Listing
 from admin_api.listings.details.customers import CustomerDetail
+from admin_api.listings.operations import AuditRow
+from admin_api.pages import audit
 from admin_api.pages.buttons import Button, buttons_for, effect_words, form_path, heading_of
 from admin_api.pages.cells import (
     MACHINES,
@@ -41,13 +44,13 @@ from billing.refunds import REFUND
 from billing.subscriptions import SUBSCRIPTION
 from kit.errors import Refused
 from kit.machine import Machine
+from web.problems import Problem
 from web.views import Money
 
 _MACHINES: Final[dict[str, Machine]] = {
     machine.name: machine for machine in (INVOICE, PAYMENT, REFUND, SUBSCRIPTION)
 }
 # Lists inside a view: whose rows they are, and what of them is worth a column beside the thing itself.
-_AUDIT: Final = ("audit", ("at", "who", "action", "command_state"))
 SECTIONS: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
     "attempts": ("payments", ("created_at", "state", "amount", "method", "decline_category", "decline_code")),
     "payments": ("payments", ("created_at", "state", "amount", "method", "decline_category")),
@@ -55,7 +58,7 @@ SECTIONS: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
     "refunds": ("refunds", ("created_at", "state", "amount", "origin", "reason")),
     "invoices": ("invoices", ("number", "state", "total", "due", "created_at")),
     "subscriptions": ("subscriptions", ("plan", "price", "state", "current_period_end")),
-    "calls": ("calls", ("started_at", "kind", "call_number", "outcome", "finished_at", "next_at")),
+    "calls": ("calls", ("started_at", "kind", "call_number", "outcome", "next_at")),
     "ledger": ("ledger", ("at", "debit", "credit", "amount")),
     "prices": (
         "prices",
@@ -63,14 +66,11 @@ SECTIONS: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
             "amount",
             "standing",
             "period_unit",
-            "period_count",
             "effective_from",
             "version",
             "active_subscriptions",
         ),
     ),
-    "audit": _AUDIT,
-    "history": _AUDIT,
 }
 NOTE: Final = "add_note"
 REPLAY: Final = "replay_command"
@@ -124,6 +124,8 @@ def _named_facts(request: Request, listing: Listing, view: BaseModel, kind: type
 
 
 def _facts(request: Request, listing: Listing, view: BaseModel) -> list[Fact]:
+    if isinstance(view, AuditRow):
+        return audit.facts_of(request, view)
     names = [
         name
         for name in type(view).model_fields
@@ -147,6 +149,8 @@ def _table(request: Request, name: str, views: Sequence[BaseModel]) -> Table:
     title = tell(request, f"section.{name}")
     if not views:
         return Table(name, title, (), ())
+    if name in _BESIDE:
+        return Table(name, title, ("", ""), audit.rows_of(request, cast("Sequence[AuditRow]", views)))
     listing, columns = SECTIONS.get(name) or (name, _all_columns(views[0]))
     table = table_of(request, listing, title, views, columns)
     rows = [_linked(request, listing, view, row) for view, row in zip(views, table.rows, strict=True)]
@@ -197,6 +201,8 @@ def _foreseen(request: Request, listing: Listing, thing_id: UUID) -> dict[str, o
         effect = foresee(desk, action, thing_id, action.body())
     except Refused as no:
         effect = refused(no)
+    except Problem as no:
+        effect = Effect(refusal={"code": no.code})
     return effect_words(request, effect)
 
 

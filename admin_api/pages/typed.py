@@ -1,8 +1,9 @@
-"""What was typed into a form, read: the action's body, or what is wrong with it and where."""
+"""What was typed into a form, read: its fields, the action's body, or what is wrong with it and where."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from pydantic import ValidationError
 from starlette.requests import Request
@@ -15,6 +16,9 @@ from web.fields import Body
 from web.problems import Problem
 from web.strict import strict_json
 
+FIELDS_LIMIT: Final = 200
+_CHARSET: Final = re.compile(r"charset\s*=\s*\"?([^\";\s]*)", re.IGNORECASE)
+
 
 @dataclass(frozen=True, slots=True)
 class Typed:
@@ -22,6 +26,20 @@ class Typed:
 
     body: Body | None
     faults: Mapping[str, str]
+
+
+async def read_form(request: Request) -> dict[str, str]:
+    """A form's fields as text, each at most once. Raises Problem 422, for other letters than UTF-8 too."""
+    charset = _CHARSET.search(request.headers.get("content-type", ""))
+    if charset is not None and charset[1].lower() != "utf-8":
+        # No browser says so of our forms, and some charsets that Python knows decode into what is no text.
+        raise Problem(422, "invalid_request")
+    form = await request.form(max_files=0, max_fields=FIELDS_LIMIT)
+    pairs = form.multi_items()
+    fields = {name: value for name, value in pairs if isinstance(value, str)}
+    if len(fields) != len(pairs) or any("\x00" in value for value in fields.values()):
+        raise Problem(422, "invalid_request")
+    return fields
 
 
 def read_typed(request: Request, action: Action, typed: Mapping[str, str]) -> Typed:

@@ -4,7 +4,7 @@ The notice on a page says the same without the script.
 """
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal, get_args
+from typing import Final, Literal, get_args
 from uuid import UUID
 
 from starlette.concurrency import run_in_threadpool
@@ -13,13 +13,11 @@ from starlette.responses import JSONResponse, Response
 
 from admin_api.pages.doors import desk_of
 from admin_api.pages.frame import problem_text, tell
+from admin_api.pages.site import Site
 from admin_api.queries.lookups import LookUp, look_up
 from admin_api.queries.operations import find_operations
 from web.operations import Operation
 from web.problems import STATUS_OF_CODE, not_found
-
-if TYPE_CHECKING:
-    from admin_api.pages.site import Site
 
 TERM_LENGTH_LIMIT: Final = 200
 _COLORS: Final = {"accepted": "info", "applied": "success", "refused": "danger", "parked": "warning"}
@@ -54,7 +52,7 @@ def notice_of(request: Request) -> Notice | None:
     )
 
 
-async def show_operation(site: "Site", request: Request) -> Response:
+async def show_operation(site: Site, request: Request) -> Response:
     """`{state, text}` of one of the studio's commands. Raises Problem 403 or 404."""
     desk_of(request).require("operations.read")
     operation = await run_in_threadpool(_find, request, request.path_params["command_id"])
@@ -63,7 +61,7 @@ async def show_operation(site: "Site", request: Request) -> Response:
     return JSONResponse({"state": operation.state, "text": _text(request, operation)})
 
 
-async def look_up_choices(site: "Site", request: Request) -> Response:
+async def look_up_choices(site: Site, request: Request) -> Response:
     """What a picker offers for what was typed; at most what `look_up` gives. Raises Problem 403 or 404."""
     what = request.path_params["what"]
     if what not in get_args(LookUp):

@@ -157,7 +157,8 @@ def timeline_of(
     moments = [
         *(_given(row, people[row.principal]) for row in commands),
         *(_answered(row) for row in commands if row.answered_at is not None),
-        *(_happened(row) for row in (*events, *others)),
+        # Of one instant the first step first: sorting by time keeps this order.
+        *(_happened(row) for row in sorted((*events, *others), key=lambda row: row.version)),
         *(_called(call) for call in calls),
         *(_heard(row) for row in callbacks),
     ]

@@ -133,6 +133,18 @@ class Picker {
   }
 }
 
+// Whoever has the script needs no button that searches, and Enter shall not press it.
+document.querySelectorAll("button.no-script").forEach((button) => button.remove());
+
+// A machine wider than the screen begins where the thing is now.
+document.querySelectorAll(".machine-box").forEach((box) => {
+  const current = box.querySelector(".current");
+  if (current) {
+    const place = current.getBoundingClientRect();
+    box.scrollLeft += place.right - box.getBoundingClientRect().right + place.width / 2;
+  }
+});
+
 document.querySelectorAll("[data-picker]").forEach((box) => new Picker(box));
 
 // An invitation's code comes behind the "#": it is put into the form, and out of the address.

@@ -43,12 +43,18 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "choice.en": ("английский", "English"),
     "effect.role_changes": ("Роль сменится: {before} → {after}", "The role changes: {before} → {after}"),
     "effect.sign_ins_end": (
-        "Сразу закончатся входы и токены: {count}",
-        "Sign-ins and tokens that end at once: {count}",
+        "Войти больше будет нельзя; {count} {count:вход или токен перестанет|входа и токена перестанут|"
+        "входов и токенов перестанут} действовать сразу",
+        "This person cannot sign in; {count} {count:sign-in or token ends|sign-ins and tokens end} at once",
+    ),
+    "effect.sign_ins_end.none": (
+        "Войти больше будет нельзя",
+        "This person cannot sign in any more",
     ),
     "effect.invitations_close": (
-        "Будут отозваны отправленные приглашения: {count}",
-        "Invitations sent by this person that are withdrawn: {count}",
+        "{count} {count:отправленное приглашение будет отозвано|отправленных приглашения будут отозваны|"
+        "отправленных приглашений будут отозваны}",
+        "{count} {count:invitation that this person sent is|invitations that this person sent are} withdrawn",
     ),
     "problem.wrong_credentials": (
         "Неверная почта или пароль",

@@ -26,11 +26,18 @@ def hidden_fields(page: Response) -> dict[str, str]:
     return {name: html.unescape(value) for name, value in found}
 
 
+def foresee(browser: Client, path: str, **typed: str) -> Response:
+    """Opens the form, fills it and asks what it would do."""
+    form = browser.get(path)
+    assert form.status_code == 200, form.text
+    return browser.post(path, data={**hidden_fields(form), **typed})
+
+
 def send_form(browser: Client, path: str, **typed: str) -> Response:
     """Opens the form, asks for its effect where it has one, and confirms."""
-    page = browser.get(path, params={"preview": "1", **typed})
+    page = foresee(browser, path, **typed)
     assert page.status_code == 200, page.text
-    return browser.post(path, data={**typed, **hidden_fields(page)})
+    return browser.post(path, data=hidden_fields(page))
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,14 @@
-import pytest
-from httpx import Client
+import html
+import re
 
+import orjson
+import pytest
+from httpx import Client, Response
+
+from bus.messages import LINES_LIMIT
 from kit.ids import new_id
 from tests.integration.admin_api.conftest import Office
-from tests.integration.admin_api.pages.conftest import Browse, Things, hidden_fields, send_form
+from tests.integration.admin_api.pages.conftest import Browse, Things, foresee, hidden_fields, send_form
 
 REASON = {"reason": "issued twice"}
 
@@ -26,9 +31,13 @@ def _voids(office: Office, invoice_id: str) -> int:
 
 def test_a_form_shows_its_effect_and_does_nothing_yet(owner: Client, office: Office) -> None:
     invoice_id = _issue(office)
-    page = owner.get(f"/admin/do/void_invoice/{invoice_id}", params={"preview": "1", **REASON})
+    page = foresee(owner, f"/admin/do/void_invoice/{invoice_id}", **REASON)
     assert page.status_code == 200
-    assert "The invoice is voided" in page.text
+    assert "RUB\u00a01,490.00 is canceled: nobody can pay it any more" in page.text
+    # How our programs do it is there for whoever wants to know.
+    for_people, _, for_engineers = page.text.partition("<details")
+    assert "invoice.voided" in for_engineers
+    assert "invoice.voided" not in for_people
     assert _voids(office, invoice_id) == 0
 
 
@@ -47,7 +56,7 @@ def test_a_confirmed_form_gives_one_command_and_goes_back_to_the_thing(owner: Cl
 def test_a_form_sent_twice_is_one_command(owner: Client, office: Office) -> None:
     invoice_id = _issue(office)
     path = f"/admin/do/void_invoice/{invoice_id}"
-    page = owner.get(path, params={"preview": "1", **REASON})
+    page = foresee(owner, path, **REASON)
     form = {**REASON, **hidden_fields(page)}
     first, second = owner.post(path, data=form), owner.post(path, data=form)
     assert first.status_code == second.status_code == 303
@@ -57,7 +66,7 @@ def test_a_form_sent_twice_is_one_command(owner: Client, office: Office) -> None
 
 def test_a_form_sent_again_with_other_values_is_refused(owner: Client, office: Office) -> None:
     path = f"/admin/do/void_invoice/{_issue(office)}"
-    page = owner.get(path, params={"preview": "1", **REASON})
+    page = foresee(owner, path, **REASON)
     form = {**REASON, **hidden_fields(page)}
     assert owner.post(path, data=form).status_code == 303
     assert owner.post(path, data={**form, "reason": "another"}).status_code == 422
@@ -75,7 +84,7 @@ def test_a_form_sent_again_with_other_values_is_refused(owner: Client, office: O
 def test_a_form_without_our_token_does_nothing(owner: Client, office: Office, forged: dict[str, str]) -> None:
     invoice_id = _issue(office)
     path = f"/admin/do/void_invoice/{invoice_id}"
-    page = owner.get(path, params={"preview": "1", **REASON})
+    page = foresee(owner, path, **REASON)
     answer = owner.post(path, data={**REASON, **hidden_fields(page), **forged})
     assert answer.status_code == 403
     assert "This form is out of date" in answer.text
@@ -84,7 +93,7 @@ def test_a_form_without_our_token_does_nothing(owner: Client, office: Office, fo
 
 def test_a_form_of_another_path_does_nothing(owner: Client, office: Office) -> None:
     one, other = _issue(office), _issue(office)
-    page = owner.get(f"/admin/do/void_invoice/{one}", params={"preview": "1", **REASON})
+    page = foresee(owner, f"/admin/do/void_invoice/{one}", **REASON)
     answer = owner.post(f"/admin/do/void_invoice/{other}", data={**REASON, **hidden_fields(page)})
     assert answer.status_code == 403
     assert _voids(office, other) == 0
@@ -93,7 +102,7 @@ def test_a_form_of_another_path_does_nothing(owner: Client, office: Office) -> N
 def test_a_form_of_another_person_does_nothing(owner: Client, office: Office, browse: Browse) -> None:
     invoice_id = _issue(office)
     path = f"/admin/do/void_invoice/{invoice_id}"
-    page = browse("manager").get(path, params={"preview": "1", **REASON})
+    page = foresee(browse("manager"), path, **REASON)
     answer = owner.post(path, data={**REASON, **hidden_fields(page)})
     assert answer.status_code == 403
     assert _voids(office, invoice_id) == 0
@@ -111,7 +120,7 @@ def test_a_form_of_another_person_does_nothing(owner: Client, office: Office, br
 def test_a_post_from_another_site_is_refused(owner: Client, office: Office, headers: dict[str, str]) -> None:
     invoice_id = _issue(office)
     path = f"/admin/do/void_invoice/{invoice_id}"
-    page = owner.get(path, params={"preview": "1", **REASON})
+    page = foresee(owner, path, **REASON)
     answer = owner.post(path, data={**REASON, **hidden_fields(page)}, headers=headers)
     assert answer.status_code == 403
     assert _voids(office, invoice_id) == 0
@@ -180,22 +189,69 @@ def test_what_is_not_legal_now_has_no_button(owner: Client, things: Things) -> N
 
 def test_a_wrong_amount_is_told_at_its_field(owner: Client, things: Things) -> None:
     for typed in ("abc", "0", "-5", "10,555", "1e3"):
-        answer = owner.get(
-            f"/admin/do/request_refund/{things.invoice}",
-            params={"preview": "1", "amount_minor": typed, "reason": "too loud"},
-        )
+        path = f"/admin/do/request_refund/{things.invoice}"
+        answer = foresee(owner, path, amount_minor=typed, reason="too loud")
         assert answer.status_code == 422, typed
         assert 'aria-invalid="true"' in answer.text
         assert 'class="fault"' in answer.text
 
 
 def test_an_amount_is_typed_as_people_write_it(owner: Client, things: Things) -> None:
-    page = owner.get(
-        f"/admin/do/request_refund/{things.invoice}",
-        params={"preview": "1", "amount_minor": "1 0,50", "reason": "too loud"},
-    )
+    path = f"/admin/do/request_refund/{things.invoice}"
+    page = foresee(owner, path, amount_minor="1 0,50", reason="too loud")
     assert page.status_code == 200
     assert "RUB\u00a010.50" in page.text
+
+
+def test_going_back_to_change_keeps_what_was_typed(owner: Client, things: Things) -> None:
+    path = f"/admin/do/request_refund/{things.invoice}"
+    page = foresee(owner, path, amount_minor="10", reason="the hall's door was shut")
+    again = owner.post(path, data={**hidden_fields(page), "change": "1"})
+    assert again.status_code == 200
+    assert 'value="10"' in again.text
+    assert "the hall&#39;s door was shut" in again.text
+    assert 'class="effect"' not in again.text
+
+
+def test_looking_at_the_effect_takes_a_form_of_ours_too(owner: Client, things: Things) -> None:
+    path = f"/admin/do/request_refund/{things.invoice}"
+    form = {"amount_minor": "10", "reason": "too loud", "preview": "1"}
+    assert owner.post(path, data=form).status_code == 403
+    assert owner.get(path, params=form).text.count('class="effect"') == 0
+
+
+def test_a_long_body_is_edited_foreseen_and_sent(owner: Client, office: Office) -> None:
+    """Twice as long as the address of a page may be."""
+    shop, invoice_id = office.shop, new_id()
+    parked_id = shop.accept(shop.issue(invoice_id)).command_id
+    shop.rows(
+        "UPDATE command_journal SET state = 'parked', answered_at = now(), tries = 5, "
+        "problem = jsonb_build_object('code', 'too_many_tries') WHERE command_id = :id",
+        id=parked_id,
+    )
+    path = f"/admin/do/edit_command/{parked_id}"
+    form = owner.get(path)
+    shown = re.search(r'<textarea[^>]* name="body"[^>]*>\n([^<]*)', form.text)
+    assert shown is not None, form.text
+    body = orjson.loads(html.unescape(shown[1]))
+    body["lines"] = [{**body["lines"][0], "description": "Барабаны " * 14}] * LINES_LIMIT
+    typed = orjson.dumps(body, option=orjson.OPT_INDENT_2).decode()
+    assert len(typed.encode()) > 30_000
+    page = _post_as_browsers_do(owner, path, {**hidden_fields(form), "body": typed})
+    assert page.status_code == 200, page.text
+    assert 'class="effect"' in page.text
+    assert shop.one("SELECT count(*) FROM invoice WHERE id = :id", id=invoice_id) == 0
+    again = _post_as_browsers_do(owner, path, {**hidden_fields(page), "change": "1"})
+    assert html.escape(typed, quote=False).replace('"', "&#34;") in again.text
+    answer = _post_as_browsers_do(owner, path, hidden_fields(page))
+    assert answer.status_code == 303, answer.text
+    sent = answer.headers["location"].partition("operation=")[2]
+    stored = shop.one("SELECT body FROM command_journal WHERE command_id = CAST(:id AS uuid)", id=sent)
+    assert len(orjson.loads(bytes(stored))["lines"]) == LINES_LIMIT
+
+
+def _post_as_browsers_do(browser: Client, path: str, fields: dict[str, str]) -> Response:
+    return browser.post(path, files={name: (None, value) for name, value in fields.items()})
 
 
 def test_a_secret_is_shown_once_and_kept_nowhere(owner: Client, office: Office) -> None:

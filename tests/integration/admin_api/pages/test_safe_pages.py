@@ -31,7 +31,7 @@ def _pages_with_names(things: Things) -> list[str]:
         f"/admin/do/add_note/{things.customer}",
         f"/admin/do/create_subscription/{things.customer}",
         f"/admin/do/issue_invoice/{things.customer}",
-        f"/admin/do/void_invoice/{things.open_invoice}?preview=1&reason=%3Cscript%3Ealert(1)%3C/script%3E",
+        f"/admin/do/void_invoice/{things.open_invoice}?reason=%3Cscript%3Ealert(1)%3C/script%3E",
         "/admin/customers/list?search=%22%3E%3Cscript%3Ealert(1)%3C/script%3E",
         "/admin/profile",
         "/admin/nowhere/%3Cscript%3Ealert(1)%3C/script%3E",

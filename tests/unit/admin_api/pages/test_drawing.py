@@ -104,11 +104,11 @@ def test_the_path_is_told_in_words_for_those_who_do_not_see_it() -> None:
     assert drawn(INVOICE, []).findtext("desc") == "not begun"
 
 
-def test_words_are_translated_and_the_code_stands_under_them() -> None:
+def test_words_are_translated_and_the_code_is_for_whoever_points_there() -> None:
     svg = drawn(INVOICE, PAID, {"invoice.paid": "Оплачен", "trigger.pay": "оплата"})
     assert "Оплачен" in [one.text for one in having(svg, "word")]
     assert "оплата" in [one.text for one in having(svg, "trigger")]
-    assert [one.text for one in having(svg, "code")] == ["paid"]
+    assert [one.findtext("title") for one in having(svg, "state-paid")] == ["paid"]
 
 
 def test_hostile_text_is_shown_and_never_obeyed() -> None:
