@@ -135,7 +135,7 @@ def open_books(ground: Ground, name: str, invoice_count: int) -> Books:
             "date_from": ((ends_at - LATELY).date().isoformat(),),
             "date_to": ((ends_at - LATELY).date().isoformat(),),
             "flag": ("true",),
-            "text": ("staff:history",),
+            "text": ("cli:history",),
         },
     )
     books.stopwatch.watch(engine)

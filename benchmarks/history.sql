@@ -263,11 +263,11 @@ SELECT c.command_id, w.studio_id, c.customer_id, pg_temp.roll(c.n, 17, 8), c.kin
 FROM wanted w, (
     SELECT n, issuing_id AS command_id, customer_id,
         CASE WHEN is_first THEN 'CreateSubscription' ELSE 'IssueInvoice' END AS kind,
-        CASE WHEN is_first THEN 'customer:' || customer_id ELSE 'staff:history' END AS principal,
+        CASE WHEN is_first THEN 'customer:' || customer_id ELSE 'cli:history' END AS principal,
         created_at AS accepted_at, 'applied' AS state, NULL AS problem
         FROM draft
     UNION ALL SELECT n, settling_id, customer_id, CASE state WHEN 'void' THEN 'VoidInvoice' ELSE 'ExpireInvoice' END,
-        CASE state WHEN 'void' THEN 'staff:history' ELSE 'cron:expire' END, settled_at, 'applied', NULL
+        CASE state WHEN 'void' THEN 'cli:history' ELSE 'cron:expire' END, settled_at, 'applied', NULL
         FROM draft WHERE state IN ('void', 'expired')
     UNION ALL SELECT n, starting_id, customer_id, 'StartPayment', 'customer:' || customer_id, began_at, 'applied', NULL
         FROM tried
@@ -276,7 +276,7 @@ FROM wanted w, (
     UNION ALL SELECT n, canceling_id, customer_id, 'CancelSubscription', 'customer:' || customer_id,
         settled_at + interval '1 second', 'applied', NULL
         FROM taken WHERE is_paid AND subscription_state = 'canceled'
-    UNION ALL SELECT n, asking_id, customer_id, 'RequestRefund', 'staff:history', asked_at, 'applied', NULL FROM returned
+    UNION ALL SELECT n, asking_id, customer_id, 'RequestRefund', 'cli:history', asked_at, 'applied', NULL FROM returned
     UNION ALL SELECT n, answering_id, customer_id,
         CASE state WHEN 'succeeded' THEN 'RecordRefundOutcome' ELSE 'RejectRefund' END, 'task:history', answered_at,
         'applied', NULL FROM returned WHERE state <> 'requested'
@@ -294,9 +294,9 @@ SELECT pg_temp.id_at(a.occurred_at, a.action, a.n), w.studio_id, a.occurred_at, 
     '{}', '127.0.0.1', 'history'
 FROM wanted w, (
     SELECT n, created_at - interval '1 minute' AS occurred_at, 'customer:' || customer_id AS principal,
-        'customer.registered' AS action, customer_id AS subject_id FROM taken
+        'register' AS action, customer_id AS subject_id FROM taken
     UNION ALL SELECT n, began_at, 'customer:' || customer_id, 'StartPayment', invoice_id FROM tried
         WHERE state = 'succeeded'
-    UNION ALL SELECT n, asked_at, 'staff:history', 'RequestRefund', refund_id FROM returned
+    UNION ALL SELECT n, asked_at, 'cli:history', 'RequestRefund', refund_id FROM returned
 ) a
 ORDER BY a.occurred_at;

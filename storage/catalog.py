@@ -48,6 +48,9 @@ _VERSIONS = text(f"""
     WHERE plan_id = :plan_id AND period_unit = :unit AND period_count = :count
     ORDER BY version DESC LIMIT {VERSIONS_LIMIT}
 """)  # noqa: S608
+_LAST_PERIOD = text("""
+    SELECT period_unit, period_count FROM price WHERE plan_id = :plan_id ORDER BY created_at DESC, id LIMIT 1
+""")
 _ENDINGS = text(f"""
     SELECT min(current_period_end) AS ends_at, count(*) AS count
     FROM price JOIN subscription ON subscription.price_id = price.id AND subscription.state = 'active'
@@ -71,6 +74,12 @@ _CHANGE_ACCOUNT = text("""
     WHERE id = :id
 """)
 _CHANGE_SECRET = text("UPDATE provider_account SET sealed_secret = :sealed_secret WHERE id = :id")
+
+
+def find_last_period(connection: Connection, plan_id: UUID) -> tuple[PeriodUnit, int] | None:
+    """The billing period that the plan's newest price is for."""
+    row = connection.execute(_LAST_PERIOD, {"plan_id": plan_id}).one_or_none()
+    return (row.period_unit, row.period_count) if row else None
 
 
 def get_calendar(connection: Connection, studio_id: UUID) -> Calendar:

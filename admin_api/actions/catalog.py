@@ -150,6 +150,13 @@ def _set_price(desk: Desk, sent: ActionRequest, plan_id: UUID, body: NewPriceVer
     return Done(subject_id=price_id)
 
 
+def _period_as_it_is(connection: Connection, plan_id: UUID) -> dict[str, JsonValue]:
+    """Whoever sets a price mostly means the period that the plan has: another one would be a second offer."""
+    catalog.get_plan(connection, plan_id)
+    period = catalog.find_last_period(connection, plan_id)
+    return {"period_unit": period[0], "period_count": period[1]} if period else {}
+
+
 def _foresee_price(desk: Desk, plan_id: UUID, body: NewPriceVersion) -> Effect:
     with desk.transaction() as connection:
         try:
@@ -222,6 +229,7 @@ ACTIONS: Final[tuple[Action, ...]] = (
         body=NewPriceVersion,
         run=_set_price,
         preview=_foresee_price,
+        initial=_period_as_it_is,
         summary="A new version of the price, from a day on",
     ),
 )

@@ -14,6 +14,8 @@ from admin_api.dashboards.reading import read_dashboard
 from admin_api.dashboards.views import Dashboard, PlatformDashboard, StudioPage, UserPage
 from admin_api.desk import PREFIX, Desk
 from admin_api.people.dependencies import requires
+from admin_api.queries import platform_audit
+from admin_api.queries.platform_audit import AuditQuery, PlatformAuditPage
 from web.documented import Responses, problems
 from web.fields import PAGE_DEFAULT, PAGE_LIMIT
 from web.strict import StrictRoute
@@ -47,6 +49,14 @@ class AskedOfPlatform(Asked):
     """The same, for one studio or all of them."""
 
     studio_id: UUID | None = None
+
+
+class AskedOfAudit(AskedOfPlatform):
+    """`who`: anybody's id, or the e-mail of staff; `before`: of the page before."""
+
+    who: Annotated[str, Field(max_length=200)] = ""
+    action: Annotated[str, Field(max_length=100)] = ""
+    before: UUID | None = None
 
 
 class AskedOfStudios(Asked):
@@ -117,6 +127,18 @@ def studios(desk: PlatformReader, asked: Annotated[AskedOfStudios, Query()]) -> 
 def users(desk: PlatformReader, asked: Annotated[AskedOfUsers, Query()]) -> UserPage:
     """Staff of all studios or one. Customers are counted only, in the dashboard."""
     return platform.list_users(desk, asked.studio_id, asked.cursor, asked.limit)
+
+
+@router.get(
+    "/platform/audit",
+    operation_id="list_platform_audit",
+    responses=problems(401, 403),
+    summary="All audits",
+)
+def audit(desk: PlatformReader, asked: Annotated[AskedOfAudit, Query()]) -> PlatformAuditPage:
+    """Of all studios or one, newest first: ids and roles, no customer by name."""
+    query = AuditQuery(asked.period(desk), asked.studio_id, asked.who, asked.action)
+    return platform_audit.read_page(desk, query, asked.before)
 
 
 @router.get(

@@ -3,6 +3,7 @@
 import csv
 import html
 import re
+from collections.abc import Callable
 from io import StringIO
 
 import pytest
@@ -116,3 +117,15 @@ def test_pages_continue_where_the_last_one_ended(browse: Browse, office: Office)
 
 def _text(markup: str) -> str:
     return re.sub("<[^>]*>", "", markup)
+
+
+def test_the_platforms_api_tells_the_same_lines(
+    sign_in: Callable[..., Client], office: Office, other_office: Office
+) -> None:
+    """Of both studios, or of the one that is asked for; nobody else may ask."""
+    platform = sign_in("platform_admin")
+    seen = platform.get("/platform/audit", params={"studio_id": str(other_office.shop.studio_id)}).json()
+    assert {line["studio_id"] for line in seen["items"]} <= {str(other_office.shop.studio_id)}
+    signed_in = platform.get("/platform/audit", params={"action": "sign_in"}).json()["items"]
+    assert str(office.shop.studio_id) in {line["studio_id"] for line in signed_in}
+    assert sign_in("owner").get("/platform/audit").status_code == 403
