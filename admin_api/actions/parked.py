@@ -108,7 +108,8 @@ def _replay(desk: Desk, sent: ActionRequest, command_id: UUID, _body: Nothing) -
         command = _get(connection, command_id, lock=True)
         _body_of(command)
         again.append(parked.put_back(_driver(connection), command_id))
-        return Change(facts={"command_id": command_id, "kind": command.kind, "problem": command.problem})
+        facts = {"command_id": command_id, "kind": command.kind, "problem": command.problem}
+        return Change({"state": "parked"}, {"state": "accepted"}, facts)
 
     write_once(desk, sent, "replay_command", command_id, write)
     for envelope in again:
