@@ -46,7 +46,7 @@ MUTANTS = (
         "without the row locks",
         "state_updater/loading.py",
         (
-            ('WHERE {condition} ORDER BY id FOR NO KEY UPDATE"', 'WHERE {condition} ORDER BY id"'),
+            ('LOCKING = " FOR NO KEY UPDATE"', 'LOCKING = ""'),
             ('"SELECT count(pg_advisory_xact_lock(key)) FROM', '"SELECT count(key) FROM'),
         ),
         f"{STATE_UPDATER}/test_applying.py::test_two_consumers_never_promise_the_same_money_twice",
