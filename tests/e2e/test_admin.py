@@ -24,6 +24,9 @@ from tests.browser import open_browser
 from tests.e2e.test_run import SERVING, START_SECONDS_MAX, run, wait_for_log
 from tests.servers import open_directory
 
+# The first test may have to install the browser.
+pytestmark = pytest.mark.timeout(900)
+
 WIDE = {"width": 1280, "height": 900}
 NARROW = {"width": 390, "height": 844}
 ANSWER_MS_MAX = 20_000
