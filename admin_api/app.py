@@ -1,7 +1,5 @@
 """The application: rooms put together, from settings to routes. Imported by `__main__` and the tests."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Final
 
 from fastapi import FastAPI
@@ -19,6 +17,7 @@ from web import documentation, health, problems
 from web.edge import Edge
 from web.hosts import HostDirectory
 from web.outlet import Outlet
+from web.serving import lifespan
 from web.waiting import AppliedWaiter
 
 ROLE: Final = "billbus_admin"
@@ -56,10 +55,11 @@ def create_app(settings: AdminSettings, publisher: Publisher, clock: Clock = sys
         openapi_url=f"{PREFIX}/openapi.json",
         docs_url=None,
         redoc_url=None,
-        lifespan=_lifespan,
+        lifespan=lifespan,
     )
     app.state.services = services
     app.state.outlet = services.outlet
+    app.state.engines = (engine, services.platform_engine)
     app.state.waiter = AppliedWaiter(database_url, ROLE, SERVICE)
     app.state.probe = health.Probe(engine)
     app.add_middleware(Edge)
@@ -83,17 +83,3 @@ def _add_routes(app: FastAPI) -> None:
 
     # Last: what is below /admin and not the JSON API's is a page.
     mounting.mount(app, app.state.services)
-
-
-@asynccontextmanager
-async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
-    waiter: AppliedWaiter = app.state.waiter
-    services: Services = app.state.services
-    waiter.start()
-    try:
-        yield
-    finally:
-        await waiter.stop()
-        services.outlet.close()
-        services.platform_engine.dispose()
-        services.engine.dispose()

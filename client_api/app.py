@@ -1,7 +1,5 @@
 """The application: rooms put together, from settings to routes. Imported by `__main__` and the tests."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Final
 
 from fastapi import FastAPI
@@ -18,6 +16,7 @@ from web import documentation, health, problems
 from web.edge import Edge
 from web.hosts import HostDirectory
 from web.outlet import Outlet
+from web.serving import lifespan
 from web.waiting import AppliedWaiter
 
 ROLE: Final = "billbus_api"
@@ -42,11 +41,12 @@ def create_app(settings: ApiSettings, publisher: Publisher, clock: Clock = syste
         description=_ABOUT,
         docs_url=None,
         redoc_url=None,
-        lifespan=_lifespan,
+        lifespan=lifespan,
     )
     app.state.services = services
     app.state.waiter = AppliedWaiter(database_url, ROLE, SERVICE)
     app.state.outlet = services.outlet
+    app.state.engines = (engine,)
     app.state.probe = health.Probe(engine)
     app.add_middleware(Edge)
     problems.install(app)
@@ -61,16 +61,3 @@ def _add_routes(app: FastAPI) -> None:
         app.include_router(room.router)
     documentation.mount(app)
     pages.mount(app)
-
-
-@asynccontextmanager
-async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
-    waiter: AppliedWaiter = app.state.waiter
-    services: Services = app.state.services
-    waiter.start()
-    try:
-        yield
-    finally:
-        await waiter.stop()
-        services.outlet.close()
-        services.engine.dispose()

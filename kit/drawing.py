@@ -43,11 +43,6 @@ class Box(NamedTuple):
     width: float
     height: float
 
-    def meets(self, other: "Box") -> bool:
-        """Whether the two share more than a border."""
-        across = self.x < other.x + other.width and other.x < self.x + self.width
-        return across and self.y < other.y + other.height and other.y < self.y + self.height
-
 
 @dataclass(frozen=True, slots=True)
 class Picture:

@@ -1,4 +1,4 @@
-"""What a studio sells and through whom it is paid: reading before and writing, for the admin.
+"""What a studio sells and through whom it is paid: what is for sale, for both APIs; writing, for the admin.
 
 Called in the transaction of the studio. A version of a price is never changed; setting one locks its plan, so
 that two people who set prices at once come one after the other.
@@ -48,6 +48,17 @@ _VERSIONS = text(f"""
     WHERE plan_id = :plan_id AND period_unit = :unit AND period_count = :count
     ORDER BY version DESC LIMIT {VERSIONS_LIMIT}
 """)  # noqa: S608
+# Per plan and period the version that began last; one that begins later is not for sale yet.
+IN_FORCE: Final = """
+    SELECT DISTINCT ON (plan_id, period_unit, period_count) plan_id, id, amount_minor, currency, period_unit,
+        period_count
+    FROM price WHERE effective_from <= :now
+    ORDER BY plan_id, period_unit, period_count, effective_from DESC, version DESC
+"""
+_FOR_SALE = text(f"""
+    SELECT 1 FROM ({IN_FORCE}) AS in_force JOIN plan ON plan.id = in_force.plan_id
+    WHERE is_active AND in_force.id = :price_id
+""")  # noqa: S608
 _LAST_PERIOD = text("""
     SELECT period_unit, period_count FROM price WHERE plan_id = :plan_id ORDER BY created_at DESC, id LIMIT 1
 """)
@@ -74,6 +85,11 @@ _CHANGE_ACCOUNT = text("""
     WHERE id = :id
 """)
 _CHANGE_SECRET = text("UPDATE provider_account SET sealed_secret = :sealed_secret WHERE id = :id")
+
+
+def is_for_sale(connection: Connection, price_id: UUID, now: datetime) -> bool:
+    """Whether it may be taken at the studio's own `now`: its plan is active, no version came after."""
+    return connection.scalar(_FOR_SALE, {"price_id": price_id, "now": now}) is not None
 
 
 def find_last_period(connection: Connection, plan_id: UUID) -> tuple[PeriodUnit, int] | None:

@@ -1,9 +1,15 @@
 """How a process answers HTTP: one uvicorn with the bounds that both APIs keep."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Final
 
 import uvicorn
 from fastapi import FastAPI
+from sqlalchemy import Engine
+
+from web.outlet import Outlet
+from web.waiting import AppliedWaiter
 
 HEADER_LIMIT_BYTES: Final = 16 * 1024
 KEEP_ALIVE_SECONDS: Final = 15
@@ -29,3 +35,19 @@ def serve(app: FastAPI, host: str, port: int) -> None:
         access_log=False,
         log_config=None,
     )
+
+
+@asynccontextmanager
+async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    """Starts what waits for answers; at the end closes what the application owns: waiter, outlet, engines."""
+    waiter: AppliedWaiter = app.state.waiter
+    outlet: Outlet = app.state.outlet
+    engines: tuple[Engine, ...] = app.state.engines
+    waiter.start()
+    try:
+        yield
+    finally:
+        await waiter.stop()
+        outlet.close()
+        for engine in engines:
+            engine.dispose()

@@ -8,13 +8,14 @@ from sqlalchemy import Connection
 from admin_api.actions.action import Action
 from admin_api.actions.commanding import command_action
 from admin_api.actions.fields import AmountMinor, Nothing, Reason
-from admin_api.actions.rows import find_refundable_payment, get_invoice, get_received, get_refund
+from admin_api.actions.rows import get_invoice, get_received, get_refund
 from admin_api.desk import Desk
 from billing.invoices import INVOICE
 from billing.refunds import REFUND
 from bus.messages import ApproveRefund, RejectRefund, RequestRefund
 from kit.errors import Refused
 from kit.ids import new_id
+from storage.invoices import find_refundable_payment
 from web.commands import Wanted
 from web.fields import Body
 

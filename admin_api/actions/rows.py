@@ -20,12 +20,7 @@ _INVOICE = text("""
             FROM provider_payment p WHERE p.invoice_id = invoice.id) AS refundable_minor
     FROM invoice WHERE id = :id
 """)
-_SUBSCRIPTION = text("""
-    SELECT id, customer_id, state, (SELECT invoice.id FROM invoice
-        WHERE invoice.subscription_id = subscription.id AND invoice.state IN ('draft', 'open')
-        ORDER BY invoice.id DESC LIMIT 1) AS invoice_id
-    FROM subscription WHERE id = :id
-""")
+_SUBSCRIPTION = text("SELECT id, customer_id, state FROM subscription WHERE id = :id")
 _ATTEMPT = text("SELECT id, customer_id, state FROM payment_attempt WHERE id = :id")
 _REFUND = text("""
     SELECT id, customer_id, provider_payment_id, invoice_id, state FROM refund WHERE id = :id
@@ -38,11 +33,6 @@ _RECEIVED = text("""
         LEFT JOIN payment_attempt a ON a.id = p.attempt_id
     WHERE p.id = :id
 """)
-_FIND_REFUNDABLE = text("""
-    SELECT id FROM provider_payment
-    WHERE invoice_id = :invoice_id AND amount_minor - refunded_minor - reserved_minor >= :amount_minor
-    ORDER BY received_at DESC, id LIMIT 1
-""")
 _PRICE = text("SELECT id FROM price WHERE id = :id")
 
 
@@ -52,7 +42,7 @@ def get_invoice(connection: Connection, invoice_id: UUID) -> AnyRow:
 
 
 def get_subscription(connection: Connection, subscription_id: UUID) -> AnyRow:
-    """With the `invoice_id` that is open for it, if one is. Raises NotFound."""
+    """Raises NotFound."""
     return _get(connection, _SUBSCRIPTION, "subscription", subscription_id)
 
 
@@ -69,13 +59,6 @@ def get_refund(connection: Connection, refund_id: UUID) -> AnyRow:
 def get_received(connection: Connection, payment_id: UUID) -> AnyRow:
     """Received money, with its `refundable_minor`. Raises NotFound."""
     return _get(connection, _RECEIVED, "payment", payment_id)
-
-
-def find_refundable_payment(connection: Connection, invoice_id: UUID, amount_minor: int) -> UUID | None:
-    """The newest payment of the invoice from which `amount_minor` can be given back as things stand."""
-    named = {"invoice_id": invoice_id, "amount_minor": amount_minor}
-    payment_id: UUID | None = connection.scalar(_FIND_REFUNDABLE, named)
-    return payment_id
 
 
 def require_price(connection: Connection, price_id: UUID) -> None:

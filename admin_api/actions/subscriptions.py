@@ -12,8 +12,11 @@ from admin_api.actions.rows import get_subscription, require_price
 from admin_api.desk import Desk
 from billing.subscriptions import SUBSCRIPTION
 from bus.messages import CancelSubscription, ChangeSubscription, CreateSubscription
+from kit.errors import Refused
 from kit.ids import new_id
+from storage.catalog import get_calendar, is_for_sale
 from storage.customers import require_customer
+from storage.invoices import find_open_invoice
 from web.commands import Wanted
 from web.fields import Body
 
@@ -30,9 +33,17 @@ class NewPrice(Body):
     price_id: PriceId
 
 
+def _require_for_sale(desk: Desk, connection: Connection, price_id: UUID) -> None:
+    """Raises NotFound, and Refused for a version that a later one took the place of, or that is to come."""
+    require_price(connection, price_id)
+    now = get_calendar(connection, desk.studio_id).now(desk.now)
+    if not is_for_sale(connection, price_id, now):
+        raise Refused("price_not_available", price_id=str(price_id))
+
+
 def _want_new(desk: Desk, connection: Connection, customer_id: UUID, sent: NewSubscription) -> Wanted:
     require_customer(connection, customer_id)
-    require_price(connection, sent.price_id)
+    _require_for_sale(desk, connection, sent.price_id)
     command = CreateSubscription(
         studio_id=desk.studio_id,
         customer_id=customer_id,
@@ -45,7 +56,7 @@ def _want_new(desk: Desk, connection: Connection, customer_id: UUID, sent: NewSu
 
 def _want_change(desk: Desk, connection: Connection, subscription_id: UUID, sent: NewPrice) -> Wanted:
     subscription = get_subscription(connection, subscription_id)
-    require_price(connection, sent.price_id)
+    _require_for_sale(desk, connection, sent.price_id)
     command = ChangeSubscription(
         studio_id=desk.studio_id,
         customer_id=subscription.customer_id,
@@ -61,7 +72,7 @@ def _want_end(desk: Desk, connection: Connection, subscription_id: UUID, _sent: 
         studio_id=desk.studio_id,
         customer_id=subscription.customer_id,
         subscription_id=subscription_id,
-        invoice_id=subscription.invoice_id,
+        invoice_id=find_open_invoice(connection, subscription_id),
     )
     return Wanted(command, subscription_id)
 

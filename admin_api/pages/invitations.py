@@ -2,10 +2,11 @@
 
 from typing import Final
 
-from sqlalchemy import select
 from starlette.requests import Request
 
 from admin_api.actions.registry import ACTIONS
+from admin_api.listings import LISTINGS
+from admin_api.listings.people import InvitationRow
 from admin_api.pages.buttons import button_of
 from admin_api.pages.cells import Cell, Table, cell_of, label_of
 from admin_api.pages.doors import desk_of
@@ -22,27 +23,19 @@ def table(request: Request) -> Table | None:
     desk = desk_of(request)
     if not desk.person.may(INVITING):
         return None
-    statement = (
-        select(Invitation)
-        .where(
-            Invitation.accepted_at.is_(None),
-            Invitation.revoked_at.is_(None),
-            Invitation.expires_at > desk.now,
-        )
-        .order_by(Invitation.id.desc())
-        .limit(INVITATIONS_LIMIT)
+    are_open = (
+        Invitation.accepted_at.is_(None),
+        Invitation.revoked_at.is_(None),
+        Invitation.expires_at > desk.now,
     )
     with desk.session() as session:
-        found = session.scalars(statement).all()
+        found = LISTINGS["invitations"].some(session, are_open, INVITATIONS_LIMIT)
     heads = [*(label_of(request, "staff", name) for name in _COLUMNS), ""]
-    rows = [[*_cells(request, one), _withdrawal(request, one)] for one in found]
+    rows = [_cells(request, one) for one in found if isinstance(one, InvitationRow)]
     return Table("invitations", tell(request, "section.invitations"), heads, rows)
 
 
-def _cells(request: Request, one: Invitation) -> list[Cell]:
-    return [cell_of(request, "staff", name, getattr(one, name)) for name in _COLUMNS]
-
-
-def _withdrawal(request: Request, one: Invitation) -> Cell:
+def _cells(request: Request, one: InvitationRow) -> list[Cell]:
     button = button_of(request, ACTIONS["revoke_invitation"], one.id)
-    return Cell(button.text, href=button.href)
+    cells = [cell_of(request, "staff", name, getattr(one, name)) for name in _COLUMNS]
+    return [*cells, Cell(button.text, href=button.href)]

@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, JsonValue
 from sqlalchemy import Connection, Row, text
 
 from admin_api.actions.action import Action, ActionRequest, Done, Effect, EffectLine, widget
+from admin_api.actions.fields import Line, Locale, Nothing
 from admin_api.desk import Desk
 from admin_api.people import invitations, members, sign_ins, studios
 from admin_api.people.members import INVITING
@@ -23,7 +24,6 @@ from web.hosts import HOST_LENGTH_LIMIT
 from web.problems import not_found
 
 StudioRole = Literal["owner", "manager", "support", "ops"]
-Locale = Literal["ru", "en"]
 
 
 def _zone(name: str) -> str:
@@ -37,11 +37,7 @@ def _lower(value: object) -> object:
 
 
 _Email = Annotated[Email, BeforeValidator(_lower), Field(json_schema_extra=widget("text"))]
-_Name = Annotated[
-    str, Field(min_length=1, max_length=200, examples=["Anna"], json_schema_extra=widget("text"))
-]
 _Role = Annotated[StudioRole, Field(json_schema_extra=widget("choice"))]
-_Locale = Annotated[Locale, Field(json_schema_extra=widget("choice"))]
 _Host = Annotated[
     str,
     BeforeValidator(_lower),
@@ -59,10 +55,6 @@ _Zone = Annotated[
 ]
 
 
-class Nothing(Body):
-    """No fields."""
-
-
 class InviteStaff(Body):
     email: _Email
     role: _Role
@@ -73,7 +65,7 @@ class InvitePlatformAdmin(Body):
 
 
 class ChangeStaff(Body):
-    name: _Name
+    name: Line
     role: _Role
 
 
@@ -90,14 +82,14 @@ class ChangePassword(Body):
 
 
 class SetLanguage(Body):
-    locale: _Locale
+    locale: Locale
 
 
 class CreateStudio(Body):
-    name: _Name
+    name: Line
     host: _Host
     timezone: _Zone
-    locale: _Locale = "ru"
+    locale: Locale = "ru"
     currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$", json_schema_extra=widget("text"))] = "RUB"
     owner_email: _Email
 

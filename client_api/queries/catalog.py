@@ -7,26 +7,16 @@ from uuid import UUID
 from sqlalchemy import Connection, Row, text
 
 from client_api.views import PlanView, PriceView
+from storage.catalog import IN_FORCE
 from web.views import Money
 
 PRICES_LIMIT: Final = 500
 
-# Per plan and period the version that began last; one that begins later is not for sale yet.
-_IN_FORCE = """
-    SELECT DISTINCT ON (plan_id, period_unit, period_count) plan_id, id, amount_minor, currency, period_unit,
-        period_count
-    FROM price WHERE effective_from <= :now
-    ORDER BY plan_id, period_unit, period_count, effective_from DESC, version DESC
-"""
 _LIST = text(f"""
     SELECT plan.id AS plan_id, code, name, description, in_force.id, amount_minor, currency, period_unit,
         period_count
-    FROM plan JOIN ({_IN_FORCE}) AS in_force ON in_force.plan_id = plan.id
+    FROM plan JOIN ({IN_FORCE}) AS in_force ON in_force.plan_id = plan.id
     WHERE is_active ORDER BY plan.created_at, plan.id, amount_minor, in_force.id LIMIT {PRICES_LIMIT}
-""")  # noqa: S608
-_FIND_PRICE = text(f"""
-    SELECT in_force.id FROM ({_IN_FORCE}) AS in_force JOIN plan ON plan.id = in_force.plan_id
-    WHERE is_active AND in_force.id = :price_id
 """)  # noqa: S608
 
 
@@ -50,7 +40,3 @@ def list_plans(connection: Connection, now: datetime) -> list[PlanView]:
         )
         plan.prices.append(price_view(row))
     return list(plans.values())
-
-
-def is_for_sale(connection: Connection, price_id: UUID, now: datetime) -> bool:
-    return connection.scalar(_FIND_PRICE, {"price_id": price_id, "now": now}) is not None

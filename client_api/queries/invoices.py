@@ -62,12 +62,6 @@ _TIMELINE = text(f"""
         array_position(ARRAY['payment', 'refund', 'invoice', 'subscription'], machine), version
     LIMIT {TIMELINE_LIMIT}
 """)  # noqa: S608
-_FIND_REFUNDABLE = text("""
-    SELECT id FROM provider_payment
-    WHERE invoice_id = :invoice_id AND currency = :currency
-      AND amount_minor - refunded_minor - reserved_minor >= :amount_minor
-    ORDER BY received_at DESC, id LIMIT 1
-""")
 
 
 def list_invoices(
@@ -110,13 +104,6 @@ def get_invoice_detail(connection: Connection, customer_id: UUID, invoice_id: UU
         refunds=refunds,
         timeline=_timeline(connection, subjects),
     )
-
-
-def find_refundable_payment(connection: Connection, invoice: InvoiceView, amount_minor: int) -> UUID | None:
-    """A payment of the invoice from which `amount_minor` can be given back as things stand."""
-    row = {"invoice_id": invoice.id, "currency": invoice.total.currency, "amount_minor": amount_minor}
-    payment_id: UUID | None = connection.scalar(_FIND_REFUNDABLE, row)
-    return payment_id
 
 
 def get_refund(connection: Connection, customer_id: UUID, refund_id: UUID) -> RefundView:

@@ -1,6 +1,5 @@
 """A customer's own subscriptions. Somebody else's are as good as absent."""
 
-from dataclasses import dataclass
 from uuid import UUID
 
 from sqlalchemy import Connection, Row, text
@@ -25,19 +24,6 @@ _LIST = text(f"""
     ORDER BY subscription.id DESC LIMIT :limit + 1
 """)
 _GET = text(f"{_COLUMNS} AND subscription.id = :subscription_id")
-_FIND_CANCELABLE = text("""
-    SELECT subscription.id, (SELECT invoice.id FROM invoice
-        WHERE invoice.subscription_id = subscription.id AND invoice.state IN ('draft', 'open')
-        ORDER BY invoice.id DESC LIMIT 1) AS invoice_id
-    FROM subscription WHERE customer_id = :customer_id AND id = :subscription_id
-""")
-
-
-@dataclass(frozen=True, slots=True)
-class OpenInvoice:
-    """The unpaid invoice of a subscription, if it has one."""
-
-    invoice_id: UUID | None
 
 
 def list_subscriptions(
@@ -58,15 +44,6 @@ def get_subscription(connection: Connection, customer_id: UUID, subscription_id:
     if found is None:
         raise not_found()
     return _view(found)
-
-
-def get_open_invoice(connection: Connection, customer_id: UUID, subscription_id: UUID) -> OpenInvoice:
-    """Raises Problem 404."""
-    row = {"customer_id": customer_id, "subscription_id": subscription_id}
-    found = connection.execute(_FIND_CANCELABLE, row).one_or_none()
-    if found is None:
-        raise not_found()
-    return OpenInvoice(found.invoice_id)
 
 
 def _view(row: Row[tuple[object, ...]]) -> SubscriptionView:

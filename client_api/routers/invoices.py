@@ -10,7 +10,6 @@ from sqlalchemy import Connection
 
 from bus.messages import AmountMinor, ReasonText, RequestRefund, StartPayment
 from client_api.queries.invoices import (
-    find_refundable_payment,
     get_invoice,
     get_invoice_detail,
     get_refund,
@@ -22,6 +21,7 @@ from client_api.return_urls import URL_LENGTH_LIMIT, is_allowed_return_url
 from client_api.services import PREFIX, SignedIn
 from client_api.views import AttemptView, InvoiceDetailView, InvoiceListView, RefundView
 from kit.ids import new_id
+from storage.invoices import find_refundable_payment
 from web.commands import CommandRoute, KeyedCommandRequest, Wanted, answer_when_applied, submit
 from web.documented import command_answers, problems
 from web.fields import Body, Page, show, shown
@@ -125,8 +125,8 @@ def request_refund(
     """The sum is reserved at once; the studio's staff decides, unless its policy approves by itself."""
 
     def want(connection: Connection) -> Wanted:
-        invoice = get_invoice(connection, caller.customer_id, invoice_id)
-        payment_id = find_refundable_payment(connection, invoice, sent.amount_minor)
+        get_invoice(connection, caller.customer_id, invoice_id)
+        payment_id = find_refundable_payment(connection, invoice_id, sent.amount_minor)
         if payment_id is None:
             raise Problem(409, "nothing_refundable")
         command = RequestRefund(

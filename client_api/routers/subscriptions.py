@@ -9,13 +9,14 @@ from pydantic import Field, JsonValue, field_validator
 from sqlalchemy import Connection
 
 from bus.messages import CancelSubscription, CreateSubscription, ShortText
-from client_api.queries.catalog import is_for_sale
 from client_api.queries.studios import get_studio
-from client_api.queries.subscriptions import get_open_invoice, get_subscription, list_subscriptions
+from client_api.queries.subscriptions import get_subscription, list_subscriptions
 from client_api.services import PREFIX, SignedIn
 from client_api.views import SubscriptionListView, SubscriptionView
 from kit.canonical import canonical_json
 from kit.ids import new_id
+from storage.catalog import is_for_sale
+from storage.invoices import find_open_invoice
 from web.commands import AnyCommandRequest, CommandRoute, Wanted, answer_when_applied, submit
 from web.documented import command_answers, problems
 from web.fields import Body, Page, show, shown
@@ -119,12 +120,12 @@ def cancel(
     """Its open invoice, if there is one, is voided with it; refused while a payment is being processed."""
 
     def want(connection: Connection) -> Wanted:
-        invoice = get_open_invoice(connection, caller.customer_id, subscription_id)
+        get_subscription(connection, caller.customer_id, subscription_id)
         command = CancelSubscription(
             studio_id=caller.studio_id,
             customer_id=caller.customer_id,
             subscription_id=subscription_id,
-            invoice_id=invoice.invoice_id,
+            invoice_id=find_open_invoice(connection, subscription_id),
         )
         return Wanted(command, subscription_id)
 

@@ -12,6 +12,7 @@ from httpx import Client
 from pydantic import SecretStr
 from sqlalchemy import text
 
+from admin_api.app import create_app
 from admin_api.permissions import ROLES
 from bus.transports import EmbeddedBus
 from kit.ids import new_id
@@ -111,8 +112,6 @@ def settings(admin_database: str) -> AdminSettings:
 
 @pytest.fixture(scope="session")
 def app(settings: AdminSettings, admin_database: str) -> FastAPI:
-    from admin_api.app import create_app
-
     bus = EmbeddedBus(partial(connect_as, admin_database, "billbus_admin", "test-admin"))
     return create_app(settings, bus.command_publisher())
 

@@ -39,6 +39,12 @@ def along(points: Sequence[Point]) -> Iterator[Point]:
             yield Point(sum(w * p.x for w, p in pairs), sum(w * p.y for w, p in pairs))
 
 
+def meet(one: Box, other: Box) -> bool:
+    """Whether the two share more than a border."""
+    across = one.x < other.x + other.width and other.x < one.x + one.width
+    return across and one.y < other.y + other.height and other.y < one.y + one.height
+
+
 def dot(point: Point) -> Box:
     return Box(point.x - 0.5, point.y - 0.5, 1, 1)
 
@@ -51,7 +57,7 @@ def test_every_state_and_every_edge_has_its_place(machine: Machine, picture: Pic
 
 def test_no_box_or_label_lies_on_another_or_outside(picture: Picture) -> None:
     everything = [*picture.boxes.items(), *picture.labels.items()]
-    assert not [(a, b) for (a, one), (b, other) in combinations(everything, 2) if one.meets(other)]
+    assert not [(a, b) for (a, one), (b, other) in combinations(everything, 2) if meet(one, other)]
     inside = Box(0, 0, *picture.size)
     for _, box in everything:
         assert box.x >= 0
@@ -77,7 +83,7 @@ def test_a_line_crosses_no_box_and_no_label_of_another_lane(machine: Machine, pi
     for edge, points in picture.lines.items():
         others = [box for state, box in picture.boxes.items() if state not in edge[1:]]
         others += [box for lane, box in picture.labels.items() if lane != lanes[edge]]
-        assert not [edge for point in along(points) for box in others if dot(point).meets(box)]
+        assert not [edge for point in along(points) for box in others if meet(dot(point), box)]
 
 
 def test_states_stand_right_of_those_that_come_before_and_only_circles_run_back(machine: Machine) -> None:
@@ -104,4 +110,4 @@ def test_a_box_grows_where_many_lines_meet_it() -> None:
 def test_a_state_that_nothing_reaches_is_drawn_too() -> None:
     table: list[Transition] = [{"trigger": "make", "source": NOWHERE, "dest": "new"}]
     picture = laid_out(Machine("thing", ["new", "lost"], table), Size(50, 20), Size(40, 10))
-    assert not picture.boxes["lost"].meets(picture.boxes["new"])
+    assert not meet(picture.boxes["lost"], picture.boxes["new"])

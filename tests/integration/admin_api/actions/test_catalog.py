@@ -222,3 +222,17 @@ def test_plan_of_another_studio_is_not_there(manager: Clerk, stranger: Clerk) ->
     with pytest.raises(Problem) as unforeseen:
         stranger.foresee("set_price", plan_id, **wish(5))
     assert unforeseen.value.status == 404
+
+
+def test_version_that_another_took_the_place_of_is_not_sold_any_more(manager: Clerk) -> None:
+    """Nor one that is still to come: staff sells what customers could take themselves."""
+    shop = manager.shop
+    active = activate(shop, datetime.now(UTC) + timedelta(days=20))
+    coming = manager.press("set_price", shop.plan_id, **wish(10)).subject_id
+    now = manager.press("set_price", shop.plan_id, **wish(0, NEW_MINOR + 1)).subject_id
+    for price_id in (shop.price_id, coming):
+        for action, subject in (("create_subscription", shop.customer_id), ("change_subscription", active)):
+            with pytest.raises(Problem) as refused:
+                manager.press(action, subject, price_id=price_id)
+            assert (refused.value.status, refused.value.code) == (409, "price_not_available")
+    assert manager.press("create_subscription", shop.customer_id, price_id=now).operation is not None
