@@ -140,7 +140,7 @@ class Stack:
         shell_file = _short(write_shell_file(ground.state_dir, variables, directories))
         rows = [
             ("Client page", f"{ground.client_url}/"),
-            ("Managers' admin", f"{ground.admin_url}  ({DEMO_STAFF}, password: {shell_file})"),
+            ("Managers' admin", f"{ground.admin_url}  ({DEMO_STAFF}, STAFF_PASSWORD of {shell_file})"),
             ("API documents", f"{ground.client_url}/docs and {ground.admin_url}api/v1/docs"),
         ]
         rows += [("Provider's twin", f"{ground.twin_url}/_twin/ledger")]
