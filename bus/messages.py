@@ -6,11 +6,12 @@ Events are past, named as the integrators' documents name them, and carry ids an
 Sums are minor units. A change of shape is a new `schema_version`.
 """
 
-from typing import Annotated, ClassVar, Literal, Self
+from collections.abc import Mapping
+from typing import Annotated, ClassVar, Literal, Self, TypeVar
 from uuid import UUID
 from zlib import crc32
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_validator
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_validator
 
 from kit.errors import InvalidMessage
 
@@ -37,6 +38,9 @@ class Message(BaseModel):
     schema_version: ClassVar[int] = 1
 
     studio_id: UUID
+
+
+SomeMessage = TypeVar("SomeMessage", bound=Message)
 
 
 class Command(Message):
@@ -72,11 +76,32 @@ class ChangeSubscription(Command):
 
 
 class CancelSubscription(Command):
-    """End a subscription at once. `invoice_id` is its first invoice while that is open: voided with it."""
+    """End a subscription at once, or `at_period_end`: then it is not renewed and keeps what is paid for.
+
+    `invoice_id` is its unpaid invoice, if it has one: voided with it.
+    """
 
     customer_id: UUID
     subscription_id: UUID
     invoice_id: UUID | None = None
+    at_period_end: bool = False
+
+
+class RenewSubscription(Command):
+    """Draw and open the invoice of the next billing period, which begins at `period_start`: where the one
+    that runs ends. Sent by the clock; `invoice_id` is derived from subscription and period."""
+
+    customer_id: UUID
+    subscription_id: UUID
+    invoice_id: UUID
+    period_start: AwareDatetime
+
+
+class EndSubscription(Command):
+    """The last paid period of a subscription that was to end with it is over. Sent by the clock."""
+
+    customer_id: UUID
+    subscription_id: UUID
 
 
 class InvoiceLine(BaseModel):
@@ -205,9 +230,13 @@ class RetryLookUp(Command):
 
 
 class Event(Message):
-    """Something that has happened to an aggregate of a customer (None: money that nobody is known for)."""
+    """Something that has happened to an aggregate of a customer (None: money that nobody is known for).
+
+    `occurred_at` is by the studio's clock.
+    """
 
     customer_id: UUID | None
+    occurred_at: AwareDatetime
 
 
 class SubscriptionEvent(Event):
@@ -244,12 +273,31 @@ class UnappliedEvent(Event):
     reason: ShortText
 
 
+class CommandParked(Event):
+    """A command could not be applied and waits for a person."""
+
+    command_id: UUID
+    command_kind: ShortText
+    code: ShortText
+
+
+class NotificationFailed(Event):
+    """A message to a customer was given up."""
+
+    notification_id: UUID
+    notification_kind: ShortText
+    channel: Literal["email", "sms"]
+    code: ShortText
+
+
 COMMANDS: dict[str, type[Command]] = {
     command.__name__: command
     for command in (
         CreateSubscription,
         ChangeSubscription,
         CancelSubscription,
+        RenewSubscription,
+        EndSubscription,
         IssueInvoice,
         VoidInvoice,
         ExpireInvoice,
@@ -267,6 +315,8 @@ EVENTS: dict[str, type[Event]] = {
     "subscription.created": SubscriptionEvent,
     "subscription.activated": SubscriptionEvent,
     "subscription.changed": SubscriptionEvent,
+    "subscription.renewed": SubscriptionEvent,
+    "subscription.ending": SubscriptionEvent,
     "subscription.canceled": SubscriptionEvent,
     "invoice.opened": InvoiceEvent,
     "invoice.paid": InvoiceEvent,
@@ -280,7 +330,11 @@ EVENTS: dict[str, type[Event]] = {
     "refund.rejected": RefundEvent,
     "refund.succeeded": RefundEvent,
     "refund.declined": RefundEvent,
+    "command.parked": CommandParked,
+    "notification.failed": NotificationFailed,
 }
+# Those that tell of a fault of ours or of somebody we rely on, not of the course of business.
+ERRORS = frozenset({"command.parked", "notification.failed"})
 
 
 def encode(message: Message) -> bytes:
@@ -290,7 +344,18 @@ def encode(message: Message) -> bytes:
 
 def decode_command(kind: str, schema_version: int, body: bytes) -> Command:
     """Raises InvalidMessage: an unknown name or version, an oversize body, or one that does not validate."""
-    model = COMMANDS.get(kind)
+    return _decode(COMMANDS, kind, schema_version, body)
+
+
+def decode_event(kind: str, schema_version: int, body: bytes) -> Event:
+    """Raises InvalidMessage, as `decode_command`."""
+    return _decode(EVENTS, kind, schema_version, body)
+
+
+def _decode(
+    models: Mapping[str, type[SomeMessage]], kind: str, schema_version: int, body: bytes
+) -> SomeMessage:
+    model = models.get(kind)
     if model is None or model.schema_version != schema_version:
         raise InvalidMessage("unknown_message", kind=kind, schema_version=schema_version)
     if len(body) > BODY_LIMIT_BYTES:

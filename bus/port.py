@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 from uuid import UUID
 
+from bus.messages import EVENTS
 from kit.errors import Transient
 
 
@@ -95,4 +96,19 @@ class Subscription:
 
 
 # Who listens to which events on either bus; a room that consumes events adds its line.
-SUBSCRIPTIONS: tuple[Subscription, ...] = ()
+SUBSCRIPTIONS = (
+    Subscription("integrations", tuple(EVENTS)),
+    Subscription(
+        "notifications",
+        (
+            "subscription.activated",
+            "subscription.renewed",
+            "subscription.ending",
+            "subscription.canceled",
+            "invoice.opened",
+            "payment.succeeded",
+            "payment.failed",
+            "refund.succeeded",
+        ),
+    ),
+)

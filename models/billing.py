@@ -37,11 +37,15 @@ class Subscription(Base):
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
     own_facts: Mapped[JsonObject] = mapped_column("metadata", server_default=text("'{}'"))
+    cancel_at_period_end: Mapped[bool] = mapped_column(server_default=text("false"))
 
     __table_args__ = (
         UniqueConstraint("studio_id", "id"),
         tenant_key("customer_id", "customer"),
         tenant_key("price_id", "price"),
+        Index(
+            "subscription_period_end", "current_period_end", "id", postgresql_where=text("state = 'active'")
+        ),
         check("subscription_check", "state <> 'active' OR current_period_end > current_period_start"),
         Index("subscription_customer", "customer_id", "id"),
         Index("subscription_state", "studio_id", "state", "id"),
@@ -83,6 +87,8 @@ class Invoice(Base):
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
     own_facts: Mapped[JsonObject] = mapped_column("metadata", server_default=text("'{}'"))
+    period_start: Mapped[datetime | None]
+    period_end: Mapped[datetime | None]
 
     __table_args__ = (
         UniqueConstraint("studio_id", "id"),
@@ -95,6 +101,16 @@ class Invoice(Base):
         check("invoice_check1", "refunded_minor BETWEEN 0 AND paid_minor"),
         check("invoice_check2", "(number IS NULL) = (opened_at IS NULL)"),
         check("invoice_check3", "opened_at IS NOT NULL OR state IN ('draft', 'void')"),
+        check("invoice_check4", "(period_start IS NULL) = (period_end IS NULL)"),
+        check("invoice_check5", "period_end > period_start"),
+        check("invoice_check6", "period_start IS NULL OR subscription_id IS NOT NULL"),
+        Index(
+            "invoice_period",
+            "subscription_id",
+            "period_start",
+            unique=True,
+            postgresql_where=text("period_start IS NOT NULL AND state <> 'void'"),
+        ),
         Index("invoice_customer", "customer_id", "id"),
         Index("invoice_state", "studio_id", "state", "id"),
         Index("invoice_subscription", "subscription_id"),

@@ -1,4 +1,4 @@
-"""What travels: the commands' journal, the outbox, the inboxes, and the runs of jobs."""
+"""What travels: the commands' journal, the outbox, the inboxes, the log of events."""
 
 from datetime import datetime
 from uuid import UUID
@@ -125,13 +125,32 @@ class CallbackInbox(Base):
     )
 
 
-class JobRun(Base):
-    """One run of one scheduled job."""
+class EventLog(Base):
+    """Every event and error once, as it came off the bus; not yet indexed = `indexed_at` is NULL."""
 
-    __tablename__ = "job_run"
+    __tablename__ = "event_log"
 
-    job: Mapped[str] = mapped_column(primary_key=True)
-    due_at: Mapped[datetime] = mapped_column(primary_key=True)
-    started_at: Mapped[datetime]
-    finished_at: Mapped[datetime | None]
-    outcome: Mapped[str | None]
+    event_id: Mapped[Key]
+    sequence: Mapped[Sequence]
+    studio_id: Mapped[UUID] = mapped_column(ForeignKey("studio.id"))
+    kind: Mapped[str]
+    schema_version: Mapped[Small]
+    is_error: Mapped[bool]
+    customer_id: Mapped[UUID | None]
+    subject_id: Mapped[UUID]
+    body: Mapped[JsonObject]
+    correlation_id: Mapped[str]
+    occurred_at: Mapped[datetime]
+    received_at: Mapped[WrittenAt]
+    index_due_at: Mapped[WrittenAt]
+    index_tries: Mapped[Count]
+    indexed_at: Mapped[datetime | None]
+    index_problem: Mapped[str | None]
+
+    __table_args__ = (
+        Index("event_log_studio", "studio_id", "sequence"),
+        Index("event_log_errors", "studio_id", "sequence", postgresql_where=text("is_error")),
+        Index("event_log_correlation", "studio_id", "correlation_id", "sequence"),
+        Index("event_log_subject", "subject_id", "sequence"),
+        Index("event_log_to_index", "index_due_at", "sequence", postgresql_where=text("indexed_at IS NULL")),
+    )

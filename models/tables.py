@@ -3,7 +3,7 @@
 from models.base import Base
 from models.billing import Invoice, InvoiceCounter, InvoiceLine, Subscription
 from models.books import Audit, LedgerAccount, LedgerTransfer, StateEvent
-from models.bus import CallbackInbox, CommandJournal, Inbox, JobRun, Outbox
+from models.bus import CallbackInbox, CommandJournal, EventLog, Inbox, Outbox
 from models.catalog import MachineTransition, Plan, Price
 from models.payments import (
     PaymentAttempt,
@@ -23,6 +23,7 @@ from models.tenants import (
     StaffMember,
     Studio,
 )
+from models.upkeep import JobRun, Notification
 
 __all__ = [
     "Audit",
@@ -32,6 +33,7 @@ __all__ = [
     "CommandJournal",
     "Customer",
     "CustomerNote",
+    "EventLog",
     "Inbox",
     "Invitation",
     "Invoice",
@@ -41,6 +43,7 @@ __all__ = [
     "LedgerAccount",
     "LedgerTransfer",
     "MachineTransition",
+    "Notification",
     "Outbox",
     "PaymentAttempt",
     "PaymentMethod",

@@ -7,26 +7,50 @@ process with one sentence, never with a traceback and never with the value of a 
 import os
 import sys
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated, Literal, TypeVar
 
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
-class ProcessSettings(BaseSettings):
-    """What every process needs. Without AMQP_URL the embedded bus on Postgres is used."""
+class Settings(BaseSettings):
+    """Where all of them come from."""
 
     model_config = SettingsConfigDict(
         extra="ignore", secrets_dir=os.environ.get("SECRETS_DIR"), hide_input_in_errors=True
     )
 
+
+class ProcessSettings(Settings):
+    """What every process needs. Without AMQP_URL the embedded bus on Postgres is used."""
+
     database_url: SecretStr
     amqp_url: SecretStr | None = None
     log_level: str = "INFO"
+    metrics_host: str = "127.0.0.1"
     metrics_port: int | None = Field(default=None, ge=1, le=65535)
+    # Where errors are reported beside the log: the DSN of Sentry or the like, or the token of Hawk.
+    error_reporter: Literal["none", "sentry", "hawk"] = "none"
+    error_reporter_token: SecretStr | None = None
+    # Of Hawk installed elsewhere; Sentry's address is in its DSN.
+    error_reporter_url: str | None = None
 
 
-class ApiSettings(ProcessSettings):
+class ServingSettings(ProcessSettings):
+    """Who answers HTTP. `trusted_proxies` are addresses and networks, with commas between: only they may say
+    from which address and by which scheme somebody came."""
+
+    trusted_proxies: str = ""
+
+
+class LinkSettings(Settings):
+    """What signs the links in messages (`link_key`), and where they lead: `{host}` is the studio's."""
+
+    link_key: SecretStr | None = Field(default=None, min_length=32)
+    link_base_url: str = "https://{host}"
+
+
+class ApiSettings(ServingSettings, LinkSettings):
     """The client API. `token_key` signs access tokens; `sealing_key` opens providers' secrets."""
 
     token_key: SecretStr = Field(min_length=32)
@@ -36,7 +60,7 @@ class ApiSettings(ProcessSettings):
     demo_sign_in: bool = False
 
 
-class AdminSettings(ProcessSettings):
+class AdminSettings(ServingSettings):
     """The managers' admin. `form_key` signs forms; `secure_cookies` only a run without TLS turns off."""
 
     form_key: SecretStr = Field(min_length=32)
@@ -60,7 +84,19 @@ LOOK_UP_DELAYS_SECONDS = (10.0, 30.0, 60.0, 120.0, 300.0, 900.0, 3600.0)
 Seconds = Annotated[float, Field(gt=0)]
 
 
-class TaskSettings(ProcessSettings):
+class MailSettings(LinkSettings):
+    """How messages leave. Without `smtp_host` they stay planned until there is one, or are too old to be sent."""
+
+    smtp_host: str | None = None
+    smtp_port: int = Field(default=587, ge=1, le=65535)
+    smtp_security: Literal["none", "starttls", "tls"] = "starttls"
+    smtp_user: str | None = None
+    smtp_password: SecretStr | None = None
+    mail_from: str = "billing@localhost"
+    sms_sender: Literal["off", "console"] = "off"
+
+
+class TaskSettings(ProcessSettings, MailSettings):
     """The relay (sends tasks), the worker (runs them) and beat. Exactly one broker: a URL or a folder.
 
     The worker refuses to start when a lease would end before the longest call that it protects.
@@ -87,7 +123,39 @@ class TaskSettings(ProcessSettings):
     look_up_delays_seconds: Annotated[tuple[Seconds, ...], Field(min_length=1)] = LOOK_UP_DELAYS_SECONDS
 
 
-SomeSettings = TypeVar("SomeSettings", bound=ProcessSettings)
+class EventSettings(ProcessSettings):
+    """The events process: the log, planned messages and, with `elasticsearch_url`, the search index."""
+
+    elasticsearch_url: SecretStr | None = None
+    elasticsearch_api_key: SecretStr | None = None
+    elasticsearch_ca_file: Path | None = None
+
+
+class BackupSettings(Settings):
+    """Backups: as whom they are taken (the owner of the tables), where they go, and whose key they are
+    encrypted with (an age recipient). How many of each age are kept."""
+
+    backup_database_url: SecretStr | None = None
+    backup_directory: Path | None = None
+    backup_recipient: str | None = None
+    backup_keep_daily: int = Field(default=7, ge=1)
+    backup_keep_weekly: int = Field(default=4, ge=0)
+    backup_keep_monthly: int = Field(default=12, ge=0)
+
+
+class CronSettings(ProcessSettings, BackupSettings):
+    """When the jobs run: five crontab fields each, on the clock of `cron_timezone`; empty = only by hand."""
+
+    cron_timezone: str = "Europe/Moscow"
+    cron_renewal: str = "*/10 * * * *"
+    cron_reminder: str = "*/10 * * * *"
+    cron_backup: str = ""
+    # How long before the end of a period its renewal is invoiced, and when customers are reminded.
+    renewal_days_before: int = Field(default=7, ge=0, le=90)
+    reminder_days_before: Annotated[tuple[int, ...], Field(min_length=1, max_length=5)] = (7, 1)
+
+
+SomeSettings = TypeVar("SomeSettings", bound=Settings)
 
 
 def load_settings(kind: type[SomeSettings]) -> SomeSettings:

@@ -272,7 +272,7 @@ class Work:
 
     def tell(self, name: str, customer_id: UUID | None, **facts: object) -> None:
         """An event for the bus."""
-        event = EVENTS[name](studio_id=self.studio.id, customer_id=customer_id, **facts)
+        event = EVENTS[name](studio_id=self.studio.id, customer_id=customer_id, occurred_at=self.now, **facts)
         self._leave("event", name, event.schema_version, event.model_dump_json())
 
     def _leave(self, channel: str, kind: str, schema_version: int, body: str) -> None:

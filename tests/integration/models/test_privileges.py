@@ -72,11 +72,21 @@ WRITES: dict[str, dict[str, str]] = {
         "INSERT provider_call": "*",
         "UPDATE provider_call": "*",
         "INSERT command_journal": "*",
+        "INSERT outbox": "*",
+        "UPDATE notification": "claimed_until due_at finished_at problem state tries",
+    },
+    "billbus_events": {
+        "UPDATE inbox": "*",
+        "INSERT event_log": "*",
+        "UPDATE event_log": "index_due_at index_problem index_tries indexed_at",
+        "INSERT notification": "*",
+    },
+    "billbus_cron": {
+        "INSERT command_journal": "*",
+        "INSERT notification": "*",
         "INSERT job_run": "*",
         "UPDATE job_run": "*",
     },
-    "billbus_events": {},
-    "billbus_cron": {},
     "billbus_verify": {},
     "billbus_platform": {},
 }
