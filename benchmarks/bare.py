@@ -22,9 +22,9 @@ LIMIT = 20
 _LIST = text("""
     SELECT subscription.id, subscription.state, plan.name AS plan_name, price.id AS price_id,
         price.amount_minor, price.currency, price.period_unit, price.period_count, current_period_start,
-        current_period_end, canceled_at, subscription.created_at, subscription.metadata,
+        current_period_end, cancel_at_period_end, canceled_at, subscription.created_at, subscription.metadata,
         (SELECT invoice.id FROM invoice WHERE invoice.subscription_id = subscription.id
-         ORDER BY invoice.id DESC LIMIT 1) AS latest_invoice_id
+         ORDER BY period_start DESC NULLS LAST, invoice.id DESC LIMIT 1) AS latest_invoice_id
     FROM subscription JOIN price ON price.id = subscription.price_id JOIN plan ON plan.id = price.plan_id
     WHERE subscription.customer_id = :customer_id
       AND (CAST(:state AS text) IS NULL OR subscription.state = :state)
@@ -52,6 +52,7 @@ class Subscription(BaseModel):
     price: Price
     current_period_start: datetime | None
     current_period_end: datetime | None
+    cancel_at_period_end: bool
     canceled_at: datetime | None
     created_at: datetime
     latest_invoice_id: UUID | None
@@ -86,11 +87,12 @@ def list_subscriptions(studio_id: UUID, customer_id: UUID, state: str) -> Subscr
             ),
             current_period_start=row.current_period_start,
             current_period_end=row.current_period_end,
+            cancel_at_period_end=row.cancel_at_period_end,
             canceled_at=row.canceled_at,
             created_at=row.created_at,
             latest_invoice_id=row.latest_invoice_id,
             metadata=row.metadata,
-            allowed_actions=["cancel"],
+            allowed_actions=["cancel", "cancel_at_period_end"],
         )
         for row in rows
     ]

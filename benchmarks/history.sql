@@ -124,10 +124,10 @@ SELECT t.customer_id, w.studio_id, 'customer-' || w.salt || '-' || t.customer_nu
 FROM taken t, wanted w ORDER BY t.n;
 
 INSERT INTO subscription (id, studio_id, customer_id, price_id, state, version, head_hash, current_period_start,
-    current_period_end, canceled_at, created_at, updated_at)
+    current_period_end, anchor_at, canceled_at, created_at, updated_at)
 SELECT t.subscription_id, w.studio_id, t.customer_id, t.price_id, t.subscription_state, v.version,
     pg_temp.link(t.subscription_id, v.version), CASE WHEN t.is_paid THEN t.renewed_at END,
-    CASE WHEN t.is_paid THEN t.renewed_at + interval '1 month' END,
+    CASE WHEN t.is_paid THEN t.renewed_at + interval '1 month' END, CASE WHEN t.is_paid THEN t.settled_at END,
     CASE WHEN t.subscription_state = 'canceled' THEN t.settled_at + interval '1 second' END, t.created_at,
     coalesce(t.settled_at, t.created_at)
 FROM taken t CROSS JOIN wanted w CROSS JOIN LATERAL (

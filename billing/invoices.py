@@ -54,6 +54,7 @@ INVOICE = Machine(
     "invoice", ["draft", "open", "void", "expired", "paid", "partially_refunded", "refunded"], TABLE
 )
 
+UNPAID = frozenset({"draft", "open"})
 SETTLED = frozenset({"paid", "partially_refunded", "refunded"})
 
 

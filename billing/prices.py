@@ -9,7 +9,7 @@ what has been paid for runs to its end. Called by the admin before a price is se
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time
-from typing import Final
+from typing import Final, Protocol, TypeVar
 from zoneinfo import ZoneInfo
 
 from billing.periods import PeriodUnit, period_end
@@ -19,6 +19,19 @@ from kit.errors import Refused
 DAYS_AHEAD_LIMIT: Final = 3 * 366
 # Periods from now until then, at most: one day each.
 _STEPS_LIMIT: Final = DAYS_AHEAD_LIMIT + 366
+
+
+class Versioned(Protocol):
+    """What the choice between versions looks at."""
+
+    @property
+    def version(self) -> int: ...
+
+    @property
+    def effective_from(self) -> datetime: ...
+
+
+SomeVersion = TypeVar("SomeVersion", bound=Versioned)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +61,7 @@ class Renewals:
     difference_minor: int
 
 
-def find_in_force(versions: Iterable[PriceVersion], at: datetime) -> PriceVersion | None:
+def find_in_force(versions: Iterable[SomeVersion], at: datetime) -> SomeVersion | None:
     """The version that began last, at `at` or before; of two that began together the later one."""
     begun = [version for version in versions if version.effective_from <= at]
     return max(begun, key=lambda version: (version.effective_from, version.version), default=None)

@@ -78,7 +78,7 @@ class ChangeSubscription(Command):
 class CancelSubscription(Command):
     """End a subscription at once, or `at_period_end`: then it is not renewed and keeps what is paid for.
 
-    `invoice_id` is its unpaid invoice, if it has one: voided with it.
+    `invoice_id` is its unpaid invoice as the sender knows it. What is unpaid when this is applied is voided.
     """
 
     customer_id: UUID
@@ -232,18 +232,30 @@ class RetryLookUp(Command):
 class Event(Message):
     """Something that has happened to an aggregate of a customer (None: money that nobody is known for).
 
-    `occurred_at` is by the studio's clock.
+    `occurred_at` is by the studio's clock. `subject` names the field that says which aggregate it tells of.
     """
+
+    subject: ClassVar[str]
 
     customer_id: UUID | None
     occurred_at: AwareDatetime
 
+    @property
+    def subject_id(self) -> UUID:
+        """The aggregate that it tells of."""
+        found: UUID = getattr(self, self.subject)
+        return found
+
 
 class SubscriptionEvent(Event):
+    subject = "subscription_id"
+
     subscription_id: UUID
 
 
 class InvoiceEvent(Event):
+    subject = "invoice_id"
+
     invoice_id: UUID
     subscription_id: UUID | None
     total_minor: int
@@ -253,6 +265,8 @@ class InvoiceEvent(Event):
 
 
 class PaymentEvent(Event):
+    subject = "attempt_id"
+
     attempt_id: UUID
     invoice_id: UUID
     amount_minor: int
@@ -260,6 +274,8 @@ class PaymentEvent(Event):
 
 
 class RefundEvent(Event):
+    subject = "refund_id"
+
     refund_id: UUID
     invoice_id: UUID | None
     amount_minor: int
@@ -267,6 +283,8 @@ class RefundEvent(Event):
 
 
 class UnappliedEvent(Event):
+    subject = "payment_id"
+
     payment_id: UUID
     amount_minor: int
     currency: Currency
@@ -276,6 +294,8 @@ class UnappliedEvent(Event):
 class CommandParked(Event):
     """A command could not be applied and waits for a person."""
 
+    subject = "command_id"
+
     command_id: UUID
     command_kind: ShortText
     code: ShortText
@@ -283,6 +303,8 @@ class CommandParked(Event):
 
 class NotificationFailed(Event):
     """A message to a customer was given up."""
+
+    subject = "notification_id"
 
     notification_id: UUID
     notification_kind: ShortText

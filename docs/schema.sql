@@ -1563,6 +1563,14 @@ GRANT SELECT ON invariant.announcement, invariant.always_step_is_announced, inva
 ALTER TABLE subscription ADD COLUMN cancel_at_period_end boolean NOT NULL DEFAULT false;
 CREATE INDEX subscription_period_end ON subscription (current_period_end, id) WHERE state = 'active';
 
+-- When the first period began: the day of the month and the hour that all periods after it end at, also after a
+-- month that has no such day.
+ALTER TABLE subscription ADD COLUMN anchor_at timestamptz;
+UPDATE subscription s SET anchor_at = coalesce((
+    SELECT (e.facts ->> 'current_period_start')::timestamptz FROM state_event e
+    WHERE e.aggregate_id = s.id AND e.trigger = 'activate'), s.current_period_start);
+ALTER TABLE subscription ADD CHECK (state <> 'active' OR anchor_at IS NOT NULL);
+
 -- An invoice that renews a subscription says for which period; the first invoice does not know it yet.
 ALTER TABLE invoice
     ADD COLUMN period_start timestamptz,
@@ -1573,6 +1581,25 @@ ALTER TABLE invoice
 -- A period is invoiced once; only an invoice that was taken back makes room for another.
 CREATE UNIQUE INDEX invoice_period ON invoice (subscription_id, period_start)
     WHERE period_start IS NOT NULL AND state <> 'void';
+
+-- A database that was at this revision before and went back has had renewals: the chain of events knows them.
+UPDATE subscription s SET cancel_at_period_end = true
+    FROM state_event e WHERE e.aggregate_id = s.id AND e.trigger = 'let_end';
+UPDATE invoice i SET period_start = (e.facts ->> 'period_start')::timestamptz,
+        period_end = (e.facts ->> 'period_end')::timestamptz
+    FROM state_event e WHERE e.aggregate_id = i.id AND e.trigger = 'draw' AND e.facts ? 'period_start';
+INSERT INTO outbox (id, studio_id, channel, kind, schema_version, body, correlation_id, causation_id, created_at,
+        publish_count, published_at)
+    SELECT gen_random_uuid(), e.studio_id, 'event', told.kind, 1,
+        jsonb_build_object('studio_id', e.studio_id, 'customer_id', s.customer_id, 'subscription_id', s.id,
+            'occurred_at', e.occurred_at),
+        e.correlation_id, e.command_id, e.occurred_at, 1, e.occurred_at
+    FROM state_event e JOIN subscription s ON s.id = e.aggregate_id
+    JOIN (VALUES ('renew', 'subscription.renewed'), ('let_end', 'subscription.ending')) AS told (trigger, kind)
+        USING (trigger);
+
+-- Money of which nobody knows: looked at on every scrape.
+CREATE INDEX refund_unknown ON refund (updated_at) WHERE state = 'unknown';
 
 -- ---------------------------------------------------------------- what customers are written
 
@@ -1603,7 +1630,9 @@ CREATE TABLE notification (
     FOREIGN KEY (studio_id, customer_id) REFERENCES customer (studio_id, id)
 );
 CREATE INDEX notification_due ON notification (due_at, id) WHERE state = 'planned';
+CREATE INDEX notification_failed ON notification (finished_at) WHERE state = 'failed';
 CREATE INDEX notification_customer ON notification (customer_id, id);
+CREATE INDEX notification_studio ON notification (studio_id, due_at, id);
 
 -- ---------------------------------------------------------------- the log of events
 
@@ -1627,6 +1656,7 @@ CREATE TABLE event_log (
     index_problem text
 );
 CREATE INDEX event_log_studio ON event_log (studio_id, sequence);
+CREATE INDEX event_log_kind ON event_log (studio_id, kind, sequence);
 CREATE INDEX event_log_errors ON event_log (studio_id, sequence) WHERE is_error;
 CREATE INDEX event_log_correlation ON event_log (studio_id, correlation_id, sequence);
 CREATE INDEX event_log_subject ON event_log (subject_id, sequence);
@@ -1710,7 +1740,7 @@ GRANT UPDATE (due_at, claimed_until, tries, state, finished_at, problem) ON noti
 GRANT INSERT ON outbox TO billbus_worker;
 
 -- The relay shows how jobs, messages and the search index are doing.
-GRANT SELECT ON job_run, notification, event_log TO billbus_relay;
+GRANT SELECT ON job_run, notification, event_log, payment_attempt, refund, clock_offset TO billbus_relay;
 
 -- ---------------------------------------------------------------- invariants
 
@@ -1778,5 +1808,56 @@ CREATE VIEW invariant.always_message_is_planned_once AS
         count(*) || ' messages by ' || channel AS fault
     FROM notification GROUP BY studio_id, kind, subject_id, occasion, channel HAVING count(*) > 1;
 COMMENT ON VIEW invariant.always_message_is_planned_once IS 'I20: a customer is told of one occasion once on one channel.';
+
+-- Against the unique index, should it ever be gone.
+CREATE VIEW invariant.always_period_is_invoiced_once AS
+    SELECT studio_id, subscription_id || ' from ' || period_start AS subject,
+        count(*) || ' invoices for one period' AS fault
+    FROM invoice WHERE period_start IS NOT NULL AND state <> 'void'
+    GROUP BY studio_id, subscription_id, period_start HAVING count(*) > 1;
+COMMENT ON VIEW invariant.always_period_is_invoiced_once IS 'I11: a billing period has at most one invoice that is not void.';
+
+CREATE VIEW invariant.paid_period AS
+    SELECT studio_id, aggregate_id AS subscription_id, (facts ->> 'current_period_start')::timestamptz AS starts_at,
+        (facts ->> 'current_period_end')::timestamptz AS ends_at
+    FROM state_event
+    WHERE machine = 'subscription' AND trigger = 'activate' AND facts ? 'current_period_end'
+    UNION ALL SELECT studio_id, subscription_id, period_start, period_end
+    FROM invoice WHERE period_start IS NOT NULL AND state IN ('paid', 'partially_refunded', 'refunded');
+COMMENT ON VIEW invariant.paid_period IS 'The billing periods of each subscription that were paid for, the first included.';
+
+CREATE VIEW invariant.always_paid_periods_tile AS
+    SELECT studio_id, subscription_id::text AS subject,
+        'a period begins at ' || starts_at || ', the one before ends at ' || ended_at AS fault
+    FROM (
+        SELECT *, lag(ends_at) OVER (PARTITION BY subscription_id ORDER BY starts_at) AS ended_at
+        FROM invariant.paid_period
+    ) AS following
+    WHERE starts_at <> ended_at;
+COMMENT ON VIEW invariant.always_paid_periods_tile IS 'I11: each paid period of a subscription begins where the one before ends: no gap, no overlap.';
+
+CREATE VIEW invariant.always_current_period_is_the_last_paid AS
+    SELECT s.studio_id, s.id::text AS subject,
+        'its period ends at ' || s.current_period_end || ', paid for is until ' || max(p.ends_at) AS fault
+    FROM subscription s JOIN invariant.paid_period p ON p.subscription_id = s.id
+    GROUP BY s.id HAVING s.current_period_end IS DISTINCT FROM max(p.ends_at)
+        OR s.current_period_start IS DISTINCT FROM max(p.starts_at);
+COMMENT ON VIEW invariant.always_current_period_is_the_last_paid IS 'I11: a subscription lasts exactly as long as what was paid for it.';
+
+CREATE VIEW invariant.always_open_renewal_is_of_the_next_period AS
+    SELECT i.studio_id, i.id::text AS subject,
+        'is ' || i.state || ' from ' || i.period_start || ', its subscription ' || s.state
+        || CASE WHEN s.cancel_at_period_end THEN ' and ending' ELSE '' END
+        || ' until ' || coalesce(s.current_period_end::text, 'nothing') AS fault
+    FROM invoice i JOIN subscription s ON s.id = i.subscription_id
+    WHERE i.period_start IS NOT NULL AND i.state IN ('draft', 'open') AND (
+        s.state <> 'active' OR s.cancel_at_period_end OR s.current_period_end IS DISTINCT FROM i.period_start);
+COMMENT ON VIEW invariant.always_open_renewal_is_of_the_next_period IS 'I11: what can be paid for a subscription is its next period, and nothing once it ends or is to end.';
+
+CREATE VIEW invariant.always_unpaid_renewal_ends_its_subscription AS
+    SELECT s.studio_id, s.id::text AS subject, 'active, though renewal ' || i.id || ' is ' || i.state AS fault
+    FROM subscription s JOIN invoice i ON i.subscription_id = s.id AND i.period_start IS NOT NULL
+    WHERE s.state = 'active' AND (i.state = 'expired' OR i.state = 'void' AND NOT s.cancel_at_period_end);
+COMMENT ON VIEW invariant.always_unpaid_renewal_ends_its_subscription IS 'I11: a subscription whose renewal was not paid in time or was taken back does not go on.';
 
 GRANT SELECT ON ALL TABLES IN SCHEMA invariant TO billbus_verify;

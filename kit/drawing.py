@@ -20,6 +20,7 @@ COLUMN_GAP = 28.0
 MARGIN = 8.0
 LOOP_HEIGHT = 24.0
 LOOP_HALF_WIDTH = 20.0
+CROWN_GAP = 1.0
 
 
 class Size(NamedTuple):
@@ -81,21 +82,29 @@ def lay_out(machine: Machine, boxes: Mapping[str, Size], labels: Mapping[Lane, S
         place.holds: place for column in plan.columns for place in column if isinstance(place.holds, str)
     }
     beside = {place.holds: place for *_, place, _ in plan.routes.values() if isinstance(place.holds, Lane)}
-    loops = [lane for lane in labels if lane.way is Way.LOOP]
+    loops = {
+        state: [lane for lane in labels if lane.way is Way.LOOP and lane.dest == state]
+        for state in {lane.dest for lane in labels if lane.way is Way.LOOP}
+    }
     sizes = {seat: _roomy(seat, boxes[state], plan) for state, seat in seats.items()}
     sizes |= {place: labels[lane] for lane, place in beside.items()}
-    crowns = {seats[lane.dest]: labels[lane] for lane in loops}
+    crowns = {seats[state]: _stacked([labels[lane] for lane in on]) for state, on in loops.items()}
     extents = _extents(plan, sizes, crowns)
     grid = _grid(plan, sizes | _broader(sizes, crowns), extents)
     stand = {
         state: grid.box(seat, grid.widths[seat.column], sizes[seat].height) for state, seat in seats.items()
     }
     signs = {lane: grid.box(place, *labels[lane]) for lane, place in beside.items()}
-    signs |= {lane: _loop_label(stand[lane.dest], labels[lane]) for lane in loops}
     lines = {edge: _line(route, grid) for edge, route in plan.routes.items()}
-    lines |= {(lane.trigger, lane.dest, lane.dest): _loop(stand[lane.dest]) for lane in loops}
+    for state, on in loops.items():
+        signs |= _loop_labels(stand[state], {lane: labels[lane] for lane in on})
+        lines |= {(lane.trigger, state, state): _loop(stand[state]) for lane in on}
     bottom = max(grid.middles[place] + below for place, (_, below) in extents.items())
     return Picture(Size(grid.right(-1) + MARGIN, bottom + MARGIN), stand, signs, lines)
+
+
+def _stacked(labels: Sequence[Size]) -> Size:
+    return Size(max(label.width for label in labels), sum(label.height for label in labels))
 
 
 def _roomy(seat: Place, size: Size, plan: Arrangement) -> Size:
@@ -116,7 +125,7 @@ def _extents(plan: Arrangement, sizes: Mapping[Place, Size], crowns: Mapping[Pla
     extents = {}
     for place in (place for column in plan.columns for place in column):
         half = sizes.get(place, NOTHING).height / 2
-        crown = LOOP_HEIGHT + crowns[place].height if place in crowns else 0.0
+        crown = LOOP_HEIGHT + CROWN_GAP + crowns[place].height if place in crowns else 0.0
         extents[place] = (half + crown, half)
     return extents
 
@@ -159,6 +168,10 @@ def _loop(box: Box) -> list[Point]:
     return [Point(left, box.y), Point(left, top), Point(right, top), Point(right, box.y)]
 
 
-def _loop_label(box: Box, size: Size) -> Box:
-    """On the crown of the box's loop."""
-    return Box(box.x + (box.width - size.width) / 2, box.y - LOOP_HEIGHT - size.height, *size)
+def _loop_labels(box: Box, labels: Mapping[Lane, Size]) -> dict[Lane, Box]:
+    """On the crown of the loop that all loops of a box share, the first on top."""
+    placed, y = {}, box.y - LOOP_HEIGHT - CROWN_GAP - _stacked(list(labels.values())).height
+    for lane, size in labels.items():
+        placed[lane] = Box(box.x + (box.width - size.width) / 2, y, *size)
+        y += size.height
+    return placed

@@ -38,6 +38,7 @@ class Subscription(Base):
     updated_at: Mapped[datetime]
     own_facts: Mapped[JsonObject] = mapped_column("metadata", server_default=text("'{}'"))
     cancel_at_period_end: Mapped[bool] = mapped_column(server_default=text("false"))
+    anchor_at: Mapped[datetime | None]
 
     __table_args__ = (
         UniqueConstraint("studio_id", "id"),
@@ -47,6 +48,7 @@ class Subscription(Base):
             "subscription_period_end", "current_period_end", "id", postgresql_where=text("state = 'active'")
         ),
         check("subscription_check", "state <> 'active' OR current_period_end > current_period_start"),
+        check("subscription_check1", "state <> 'active' OR anchor_at IS NOT NULL"),
         Index("subscription_customer", "customer_id", "id"),
         Index("subscription_state", "studio_id", "state", "id"),
         Index("subscription_price", "price_id", "state"),

@@ -149,6 +149,7 @@ class EventLog(Base):
 
     __table_args__ = (
         Index("event_log_studio", "studio_id", "sequence"),
+        Index("event_log_kind", "studio_id", "kind", "sequence"),
         Index("event_log_errors", "studio_id", "sequence", postgresql_where=text("is_error")),
         Index("event_log_correlation", "studio_id", "correlation_id", "sequence"),
         Index("event_log_subject", "subject_id", "sequence"),

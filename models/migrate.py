@@ -25,6 +25,10 @@ CONNECT_TIMEOUT_SECONDS = 5
 OTHER_MIGRATOR_TIMEOUT_SECONDS = 60
 LOCK_TIMEOUT_SECONDS = 5
 _ADVISORY_LOCK = 0x62696C6C627573  # "billbus"
+_COLUMNS = text("""
+    SELECT c.relname || '.' || a.attname FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
+    WHERE c.relnamespace = 'public'::regnamespace AND c.relkind = 'r' AND a.attnum > 0 AND NOT a.attisdropped
+""")
 
 
 class RolesMissing(Exception):
@@ -47,9 +51,29 @@ def upgrade(database_url: str, revision: str = "head") -> None:
 
 
 def downgrade(database_url: str, revision: str) -> None:
-    """Back to `revision`; `base` takes every table, and everything in them, away."""
+    """Back to `revision`; `base` takes every table, and everything in them, away.
+
+    Raises alembic.util.exc.CommandError for a revision that this code does not know.
+    """
     with _migrating(database_url) as connection:
         _run(connection, lambda config: command.downgrade(config, revision))
+
+
+def find_losses(database_url: str, revision: str) -> dict[str, int]:
+    """Tables and columns that a downgrade takes away, each with the number of rows that hold something there.
+
+    Tries it and takes it back: waits for the same locks as the downgrade itself. Rows that go from tables
+    that stay are not told. Raises alembic.util.exc.CommandError for a revision that this code does not know.
+    """
+    with _migrating(database_url) as connection:
+        before = set(connection.scalars(_COLUMNS))
+        attempt = connection.begin_nested()
+        _run(connection, lambda config: command.downgrade(config, revision))
+        after = set(connection.scalars(_COLUMNS))
+        attempt.rollback()
+        tables = {one.partition(".")[0] for one in after}
+        gone = {one if one.partition(".")[0] in tables else one.partition(".")[0] for one in before - after}
+        return {one: _count_filled(connection, one) for one in sorted(gone)}
 
 
 def current(database_url: str) -> str | None:
@@ -90,6 +114,14 @@ def _migrating(database_url: str) -> Iterator[Connection]:
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_LOCK})
         connection.execute(text(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT_SECONDS}s'"))
         yield connection
+
+
+def _count_filled(connection: Connection, table_or_column: str) -> int:
+    """Names come from the catalog."""
+    table, _, column = table_or_column.partition(".")
+    what = f'"{column}"' if column else "*"
+    query = text(f'SELECT count({what}) FROM public."{table}"')  # noqa: S608
+    return int(connection.execute(query).scalar_one())
 
 
 def _config() -> Config:

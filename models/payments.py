@@ -164,6 +164,7 @@ class Refund(Base):
         Index("refund_payment", "provider_payment_id"),
         Index("refund_invoice", "invoice_id"),
         Index("refund_created", "studio_id", "created_at", "id"),
+        Index("refund_unknown", "updated_at", postgresql_where=text("state = 'unknown'")),
         Index(
             "refund_early",
             "provider_account_id",

@@ -62,5 +62,7 @@ class Notification(Base):
         check("notification_state_check", "state IN ('planned', 'sent', 'superseded', 'failed')"),
         check("notification_check", "(state = 'planned') = (finished_at IS NULL)"),
         Index("notification_due", "due_at", "id", postgresql_where=text("state = 'planned'")),
+        Index("notification_failed", "finished_at", postgresql_where=text("state = 'failed'")),
         Index("notification_customer", "customer_id", "id"),
+        Index("notification_studio", "studio_id", "due_at", "id"),
     )

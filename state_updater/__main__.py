@@ -6,9 +6,10 @@ from functools import partial
 from prometheus_client import REGISTRY
 
 from bus.transports import choose_bus
-from runtime.logging import configure
-from runtime.metrics import StorageCollector, serve_metrics
+from runtime.error_reporting import begin_logging
+from runtime.metrics import serve_metrics
 from runtime.settings import TaskSettings, load_settings
+from runtime.storage_gauges import StorageCollector
 from state_updater.relay import Relay
 from state_updater.tasks.sending import CelerySender
 from storage.database import connect_as, create_role_engine
@@ -19,14 +20,14 @@ ROLE = "billbus_relay"
 
 def main() -> None:
     settings = load_settings(TaskSettings)
-    configure(SERVICE, settings.log_level)
+    begin_logging(SERVICE, settings)
     database_url = settings.database_url.get_secret_value()
     amqp_url = settings.amqp_url.get_secret_value() if settings.amqp_url else None
     engine = create_role_engine(database_url, ROLE, SERVICE)
     connect = partial(connect_as, database_url, ROLE, SERVICE)
     if settings.metrics_port is not None:
         REGISTRY.register(StorageCollector(engine.begin))
-        serve_metrics(settings.metrics_port)
+        serve_metrics(settings.metrics_port, settings.metrics_host)
     relay = Relay(
         engine,
         connect,

@@ -2,9 +2,10 @@
 
 Called by the apply path; `load`, which takes no locks, by previews.
 
-What a command locks is a pure function of its message: the ids it carries. The order is the same for
-everyone: journal rows, then an advisory lock per customer and payment, then rows by table and id. FOR NO KEY
-UPDATE, because plain FOR UPDATE would block the foreign-key checks of rows that the APIs insert.
+What a command locks is a pure function of its message: the ids it carries, and what hangs on those. The
+order is the same for everyone: journal rows, then an advisory lock per customer and payment, then rows by
+table and id. FOR NO KEY UPDATE, because plain FOR UPDATE would block the foreign-key checks of rows that the
+APIs insert.
 """
 
 from collections.abc import Iterable, Sequence
@@ -15,9 +16,17 @@ from uuid import UUID
 
 import psycopg
 
+from billing.invoices import UNPAID
 from billing.payments import LIVE, received_payment_id
 from billing.refunds import WITHDRAWABLE
-from bus.messages import Command, CreateSubscription, IssueInvoice, RecordRefundOutcome
+from bus.messages import (
+    CancelSubscription,
+    Command,
+    CreateSubscription,
+    IssueInvoice,
+    RecordRefundOutcome,
+    RenewSubscription,
+)
 from state_updater.rows import (
     Attempt,
     Invoice,
@@ -82,13 +91,23 @@ PRICES = """
     SELECT r.id, r.studio_id, p.name,
         p.is_active
             AND r.effective_from <= clock_timestamp() + make_interval(secs => coalesce(o.offset_seconds, 0)),
-        r.amount_minor, r.currency::text, r.period_unit, r.period_count
+        r.amount_minor, r.currency::text, r.period_unit, r.period_count, r.plan_id, r.version,
+        r.effective_from
     FROM price r JOIN plan p ON p.id = r.plan_id LEFT JOIN clock_offset o ON o.studio_id = r.studio_id
     WHERE r.id = ANY(%b::uuid[])
 """
 # A paid invoice starts a period of its subscription's price, which the message does not name.
 PRICES_OF_SUBSCRIPTIONS = PRICES.replace(
     "r.id = ANY(%b::uuid[])", "r.id IN (SELECT price_id FROM subscription WHERE id = ANY(%b::uuid[]))"
+)
+# A renewal costs what the version in force says: of the price that the subscription is on, or that another
+# command of the group puts it on.
+VERSIONS_FOR_RENEWAL = PRICES.replace(
+    "r.id = ANY(%b::uuid[])",
+    """(r.plan_id, r.period_unit, r.period_count) IN (
+        SELECT plan_id, period_unit, period_count FROM price
+        WHERE id IN (SELECT price_id FROM subscription WHERE id = ANY(%b::uuid[]))
+            OR id = ANY(%b::uuid[]))""",
 )
 PROVIDER_ACCOUNTS = "SELECT id, studio_id, is_active FROM provider_account WHERE id = ANY(%b::uuid[])"
 CUSTOMERS = "SELECT id, studio_id FROM customer WHERE id = ANY(%b::uuid[])"
@@ -109,6 +128,7 @@ def _listed(states: Iterable[str]) -> str:
 
 LOCKING = " FOR NO KEY UPDATE"
 BY_ID = "id = ANY(%b::uuid[])"
+UNPAID_OF_SUBSCRIPTIONS = f"subscription_id = ANY(%b::uuid[]) AND state IN ({_listed(UNPAID)})"
 LOCKS: dict[str, str] = {
     "subscription_id": _lock(Subscription, BY_ID),
     "invoice_id": _lock(Invoice, BY_ID),
@@ -116,11 +136,17 @@ LOCKS: dict[str, str] = {
     "refunded_payment_id": _lock(
         Invoice, "id IN (SELECT invoice_id FROM provider_payment WHERE id = ANY(%b::uuid[]))"
     ),
+    # Its sender may not know of the invoice that has been drawn since.
+    "canceled_subscription_id": _lock(Invoice, UNPAID_OF_SUBSCRIPTIONS),
     "attempt_id": _lock(Attempt, BY_ID),
     "payment_id": _lock(Payment, BY_ID),
     "refund_id": _lock(Refund, BY_ID),
 }
 LOCK_LIVE_ATTEMPTS = _lock(Attempt, f"invoice_id = ANY(%b::uuid[]) AND state IN ({_listed(LIVE)})")
+LOCK_ATTEMPTS_OF_CANCELED = LOCK_LIVE_ATTEMPTS.replace(
+    "= ANY(%b::uuid[])",
+    f"IN (SELECT id FROM invoice WHERE {UNPAID_OF_SUBSCRIPTIONS})",  # noqa: S608  # our own words
+)
 LOCK_REFUNDS_OF_PAYMENTS = _lock(
     Refund, f"provider_payment_id = ANY(%b::uuid[]) AND state IN ({_listed(WITHDRAWABLE)})"
 )
@@ -163,8 +189,8 @@ def lock_journal(connection: Connection, command_ids: Sequence[UUID]) -> dict[UU
     return {row[0]: JournalRow(*row) for row in rows}
 
 
-def _billing_a_customer(commands: Sequence[Command]) -> list[Command]:
-    return [command for command in commands if isinstance(command, CreateSubscription | IssueInvoice)]
+def _of_kind(commands: Sequence[Command], *kinds: type[Command]) -> list[Command]:
+    return [command for command in commands if isinstance(command, kinds)]
 
 
 class _Reader:
@@ -208,11 +234,13 @@ def _read(connection: Connection, commands: Sequence[Command], *, locking: bool)
     ids["refunded_payment_id"] = _sorted_ids(
         payment_named_by(command) for command in commands if isinstance(command, RecordRefundOutcome)
     )
+    ids["canceled_subscription_id"] = ids_of(_of_kind(commands, CancelSubscription), "subscription_id")
     early = sorted(
         (command.provider_account_id, command.transaction_id)  # type: ignore[attr-defined]
         for command in commands
         if getattr(command, "transaction_id", None)
     )
+    billing = _of_kind(commands, CreateSubscription, IssueInvoice)
     reader = _Reader(connection, locking=locking)
     with connection.pipeline():
         # A payment has a lock of its own, because its row is not there when it is first told of: by its
@@ -220,15 +248,21 @@ def _read(connection: Connection, commands: Sequence[Command], *, locking: bool)
         reader.lock_keys([*ids_of(commands, "customer_id"), *ids["payment_id"]])
         rows = {name: reader.ask(statement, ids[name]) for name, statement in LOCKS.items()}
         live_attempts = reader.ask(LOCK_LIVE_ATTEMPTS, ids["invoice_id"])
+        canceled_attempts = reader.ask(LOCK_ATTEMPTS_OF_CANCELED, ids["canceled_subscription_id"])
         open_refunds = reader.ask(LOCK_REFUNDS_OF_PAYMENTS, ids["payment_id"])
         early_refunds = reader.ask(
             LOCK_EARLY_REFUNDS, [account for account, _ in early], [transaction for _, transaction in early]
         )
         studios = reader.ask(STUDIOS, ids_of(commands, "studio_id"))
         prices = reader.ask(PRICES, ids_of(commands, "price_id"))
-        renewing = reader.ask(PRICES_OF_SUBSCRIPTIONS, ids["subscription_id"])
+        own_prices = reader.ask(PRICES_OF_SUBSCRIPTIONS, ids["subscription_id"])
+        versions = reader.ask(
+            VERSIONS_FOR_RENEWAL,
+            ids_of(_of_kind(commands, RenewSubscription), "subscription_id"),
+            ids_of(commands, "price_id"),
+        )
         accounts = reader.ask(PROVIDER_ACCOUNTS, ids_of(commands, "provider_account_id"))
-        customers = reader.ask(CUSTOMERS, ids_of(_billing_a_customer(commands), "customer_id"))
+        customers = reader.ask(CUSTOMERS, ids_of(billing, "customer_id"))
         clock = connection.cursor(binary=True).execute(CLOCK, prepare=True)
     clock_row = clock.fetchone()
     assert clock_row is not None
@@ -236,11 +270,13 @@ def _read(connection: Connection, commands: Sequence[Command], *, locking: bool)
         now=clock_row[0],
         studios=_by_id(Studio, studios),
         subscriptions=_by_id(Subscription, rows["subscription_id"]),
-        invoices=_by_id(Invoice, rows["invoice_id"], rows["refunded_payment_id"]),
-        attempts=_by_id(Attempt, rows["attempt_id"], live_attempts),
+        invoices=_by_id(
+            Invoice, rows["invoice_id"], rows["refunded_payment_id"], rows["canceled_subscription_id"]
+        ),
+        attempts=_by_id(Attempt, rows["attempt_id"], live_attempts, canceled_attempts),
         payments=_by_id(Payment, rows["payment_id"]),
         refunds=_by_id(Refund, rows["refund_id"], open_refunds, early_refunds),
-        prices=_by_id(Price, prices, renewing),
+        prices=_by_id(Price, prices, own_prices, versions),
         provider_accounts=_by_id(ProviderAccount, accounts),
         customers={row[0]: row[1] for row in customers or ()},
     )

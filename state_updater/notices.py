@@ -10,6 +10,8 @@ EVENT_OF_STEP: dict[tuple[str, str], str] = {
     ("subscription", "create"): "subscription.created",
     ("subscription", "activate"): "subscription.activated",
     ("subscription", "change"): "subscription.changed",
+    ("subscription", "renew"): "subscription.renewed",
+    ("subscription", "let_end"): "subscription.ending",
     ("subscription", "cancel"): "subscription.canceled",
     ("invoice", "open"): "invoice.opened",
     ("invoice", "pay"): "invoice.paid",

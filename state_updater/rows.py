@@ -10,6 +10,7 @@ from uuid import UUID
 
 from billing.invoices import INVOICE, InvoiceSums
 from billing.payments import PAYMENT
+from billing.periods import Period, PeriodUnit
 from billing.refunds import REFUND
 from billing.subscriptions import SUBSCRIPTION
 from kit.machine import Machine
@@ -33,12 +34,16 @@ class Subscription:
         "created_at": "timestamptz",
         "updated_at": "timestamptz",
         "metadata": "jsonb",
+        "cancel_at_period_end": "boolean",
+        "anchor_at": "timestamptz",
     }
     CHANGING: ClassVar[tuple[str, ...]] = (
         "price_id",
         "current_period_start",
         "current_period_end",
         "canceled_at",
+        "cancel_at_period_end",
+        "anchor_at",
     )
 
     id: UUID
@@ -54,6 +59,8 @@ class Subscription:
     created_at: datetime
     updated_at: datetime
     metadata: str
+    cancel_at_period_end: bool
+    anchor_at: datetime | None
 
 
 @dataclass(slots=True)
@@ -75,6 +82,8 @@ class Invoice:
         "expires_at": "timestamptz",
         "created_at": "timestamptz",
         "updated_at": "timestamptz",
+        "period_start": "timestamptz",
+        "period_end": "timestamptz",
     }
     CHANGING: ClassVar[tuple[str, ...]] = ("paid_minor", "refunded_minor")
 
@@ -92,10 +101,19 @@ class Invoice:
     expires_at: datetime
     created_at: datetime
     updated_at: datetime
+    period_start: datetime | None
+    period_end: datetime | None
 
     @property
     def sums(self) -> InvoiceSums:
         return InvoiceSums(self.total_minor, self.paid_minor, self.refunded_minor)
+
+    @property
+    def period(self) -> Period | None:
+        """What it renews its subscription for; None for any other invoice."""
+        if self.period_start is None or self.period_end is None:
+            return None
+        return Period(self.period_start, self.period_end)
 
 
 @dataclass(slots=True)
@@ -265,8 +283,11 @@ class Price:
     is_available: bool
     amount_minor: int
     currency: str
-    period_unit: str
+    period_unit: PeriodUnit
     period_count: int
+    plan_id: UUID
+    version: int
+    effective_from: datetime
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 import orjson
 
 from billing.events import event_hash
+from billing.invoices import UNPAID
 from billing.ledger import ACCOUNTS, Posting, ledger_account_id
 from billing.payments import LIVE
 from billing.refunds import WITHDRAWABLE
@@ -145,6 +146,17 @@ class Work:
         if found is None:
             raise InvalidMessage("ids_disagree", invoice_id=str(invoice.id))
         return found
+
+    def unpaid_invoices(self, subscription: Subscription) -> list[Invoice]:
+        """What a subscription owes: its first invoice, or the one that renews it. At most one."""
+        invoices = self._loaded.invoices.values()
+        return [each for each in invoices if each.subscription_id == subscription.id and each.state in UNPAID]
+
+    def versions_of(self, price: Price) -> list[Price]:
+        """Every version of what a price's plan costs for its billing period, for a renewal."""
+        period = (price.plan_id, price.period_unit, price.period_count)
+        prices = self._loaded.prices.values()
+        return [each for each in prices if (each.plan_id, each.period_unit, each.period_count) == period]
 
     def require_customer(self) -> UUID:
         """The command's customer, who must be one of this studio's."""

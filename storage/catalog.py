@@ -62,11 +62,18 @@ _FOR_SALE = text(f"""
 _LAST_PERIOD = text("""
     SELECT period_unit, period_count FROM price WHERE plan_id = :plan_id ORDER BY created_at DESC, id LIMIT 1
 """)
+# A period whose invoice is drawn already costs what that says.
 _ENDINGS = text(f"""
-    SELECT min(current_period_end) AS ends_at, count(*) AS count
-    FROM price JOIN subscription ON subscription.price_id = price.id AND subscription.state = 'active'
-    WHERE price.plan_id = :plan_id AND period_unit = :unit AND period_count = :count
-    GROUP BY CAST(current_period_end AT TIME ZONE :timezone AS date) ORDER BY 1 LIMIT {ENDINGS_LIMIT}
+    SELECT min(ends_at) AS ends_at, count(*) AS count
+    FROM (
+        SELECT coalesce(renewal.period_end, current_period_end) AS ends_at
+        FROM price JOIN subscription ON subscription.price_id = price.id AND subscription.state = 'active'
+            AND NOT cancel_at_period_end
+        LEFT JOIN invoice renewal ON renewal.subscription_id = subscription.id AND renewal.state = 'open'
+            AND renewal.period_start IS NOT NULL
+        WHERE price.plan_id = :plan_id AND period_unit = :unit AND period_count = :count
+    ) AS renewing
+    GROUP BY CAST(ends_at AT TIME ZONE :timezone AS date) ORDER BY 1 LIMIT {ENDINGS_LIMIT}
 """)  # noqa: S608
 _ACCOUNT = text("SELECT api_url, widget_script_url, is_active FROM provider_account WHERE id = :id")
 _LOCK_ACCOUNT = text(
@@ -124,7 +131,8 @@ def list_versions(
 def list_endings(
     connection: Connection, plan_id: UUID, unit: PeriodUnit, period_count: int, timezone: str
 ) -> Sequence[Ending]:
-    """The active subscriptions of a plan and billing period, counted by the day their period ends on."""
+    """The subscriptions of a plan and billing period that go on, counted by the day after which they renew at
+    a price that is not settled yet."""
     of_period = {"plan_id": plan_id, "unit": unit, "count": period_count, "timezone": timezone}
     return [Ending(*row) for row in connection.execute(_ENDINGS, of_period)]
 

@@ -16,6 +16,7 @@ from state_updater.handlers.invoices import (
 )
 from state_updater.handlers.look_ups import handle_retry_look_up
 from state_updater.handlers.payments import handle_record_payment_outcome, handle_start_payment
+from state_updater.handlers.periods import handle_end_subscription, handle_renew_subscription
 from state_updater.handlers.refunds import (
     handle_approve_refund,
     handle_record_refund_outcome,
@@ -35,6 +36,8 @@ HANDLERS: dict[str, Callable[[Any, Work], Result]] = {
     "CreateSubscription": handle_create_subscription,
     "ChangeSubscription": handle_change_subscription,
     "CancelSubscription": handle_cancel_subscription,
+    "RenewSubscription": handle_renew_subscription,
+    "EndSubscription": handle_end_subscription,
     "IssueInvoice": handle_issue_invoice,
     "VoidInvoice": handle_void_invoice,
     "ExpireInvoice": handle_expire_invoice,

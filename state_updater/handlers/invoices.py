@@ -8,6 +8,8 @@ from uuid import UUID
 from billing.invoices import INVOICE
 from billing.ledger import Posting
 from billing.payments import IN_FLIGHT
+from billing.periods import Period
+from billing.subscriptions import SUBSCRIPTION
 from bus.messages import AMOUNT_LIMIT_MINOR, ExpireInvoice, InvoiceLine, IssueInvoice, VoidInvoice
 from kit.errors import Refused, TransitionRefused
 from state_updater.rows import Attempt, Invoice, Subscription
@@ -22,8 +24,13 @@ def draw_and_open(
     *,
     subscription_id: UUID | None = None,
     price_id: UUID | None = None,
+    period: Period | None = None,
 ) -> Invoice:
-    """A new invoice with its lines, opened at once: it has a number, a term, and stands in the books."""
+    """A new invoice with its lines, opened at once: it has a number, a term, and stands in the books.
+
+    One that renews a subscription for `period` can be paid before that begins, and for the usual time after.
+    """
+    term_from = max(work.now, period.start) if period else work.now
     invoice = Invoice(
         id=invoice_id,
         studio_id=work.studio.id,
@@ -36,11 +43,14 @@ def draw_and_open(
         total_minor=sum(line.quantity * line.unit_amount_minor for line in lines),
         paid_minor=0,
         refunded_minor=0,
-        expires_at=work.now + timedelta(seconds=work.studio.invoice_lifetime_seconds),
+        expires_at=term_from + timedelta(seconds=work.studio.invoice_lifetime_seconds),
         created_at=work.now,
         updated_at=work.now,
+        period_start=period.start if period else None,
+        period_end=period.end if period else None,
     )
-    work.create(invoice, "draw", total_minor=invoice.total_minor, currency=invoice.currency)
+    told = {"period_start": period.start, "period_end": period.end} if period else {}
+    work.create(invoice, "draw", total_minor=invoice.total_minor, currency=invoice.currency, **told)
     for position, line in enumerate(lines, start=1):
         work.add_line(invoice_id, position, price_id, line.description, line.quantity, line.unit_amount_minor)
     work.open_invoice(invoice)
@@ -59,7 +69,8 @@ def require_none_in_flight(work: Work, invoice_id: UUID) -> list[Attempt]:
 def close_unpaid(
     work: Work, invoice: Invoice, trigger: Literal["void", "expire"], subscription: Subscription | None
 ) -> None:
-    """Voids or expires an open invoice with what hangs on it: its open payment page, its unborn subscription.
+    """Voids or expires an open invoice with what hangs on it: its open payment page, and `subscription` that
+    was to begin or to go on with it (None: which stays as it is).
 
     Raises Refused (`payment_in_progress`, or the machine's no) before anything has changed.
     """
@@ -74,7 +85,16 @@ def close_unpaid(
         work.post(
             Posting.INVOICE_CLOSED, invoice.id, invoice.total_minor - invoice.paid_minor, invoice.currency
         )
-    if subscription is not None and subscription.state == "incomplete":
+    if subscription is not None:
+        _let_go(work, subscription)
+
+
+def _let_go(work: Work, subscription: Subscription) -> None:
+    """What was to begin or to go on does not: it ends now, or with the period that is paid for and runs."""
+    end = subscription.current_period_end
+    if subscription.state == "active" and end is not None and work.now < end:
+        work.step(subscription, "let_end", cancel_at_period_end=True)
+    elif "cancel" in SUBSCRIPTION.triggers_from(subscription.state):
         work.step(subscription, "cancel", canceled_at=work.now)
 
 

@@ -9,11 +9,11 @@ from typing import Any
 from billing.invoices import INVOICE, InvoiceSums
 from billing.ledger import Posting
 from billing.payments import IN_FLIGHT, PAYMENT, TRIGGER_OF_OUTCOME
-from billing.periods import period_end
 from bus.messages import RecordPaymentOutcome, StartPayment
 from kit.errors import InvalidMessage, NotFound, Refused, TransitionRefused
 from state_updater.handlers.giving_back import apply_early_refunds
 from state_updater.handlers.invoices import require_none_in_flight
+from state_updater.handlers.periods import begin_period
 from state_updater.rows import Attempt, Invoice, Payment, Subscription
 from state_updater.work import Work
 
@@ -179,18 +179,8 @@ def _match(work: Work, payment: Payment, invoice: Invoice, subscription: Subscri
         paid_minor=paid_minor,
     )
     work.post(Posting.PAYMENT_MATCHED, payment.id, payment.amount_minor, payment.currency)
-    if subscription is not None and subscription.state == "incomplete":
-        _activate(work, subscription)
-
-
-def _activate(work: Work, subscription: Subscription) -> None:
-    price = work.get_price(subscription.price_id)
-    match price.period_unit:
-        case "day" | "week" | "month" | "year" as unit:
-            end = period_end(work.now, unit, price.period_count, work.studio.timezone)
-        case unknown:
-            raise InvalidMessage("unknown_period_unit", unit=unknown)
-    work.step(subscription, "activate", current_period_start=work.now, current_period_end=end)
+    if subscription is not None:
+        begin_period(work, subscription, invoice)
 
 
 def _leave_unapplied(work: Work, payment: Payment, reason: str) -> None:

@@ -14,17 +14,18 @@ REVOKE SELECT (id, studio_id, locale) ON customer FROM billbus_events, billbus_c
 REVOKE SELECT (id, studio_id, email, name, locale) ON customer FROM billbus_worker;
 REVOKE SELECT ON plan, price FROM billbus_worker;
 REVOKE INSERT ON outbox FROM billbus_worker;
-REVOKE SELECT ON job_run FROM billbus_relay;
+REVOKE SELECT ON job_run, payment_attempt, refund, clock_offset FROM billbus_relay;
 GRANT SELECT, INSERT, UPDATE ON job_run TO billbus_worker;
 ALTER TABLE job_run DROP CONSTRAINT job_run_check, DROP CONSTRAINT job_run_outcome_check,
     DROP COLUMN done, DROP COLUMN problem;
 DROP TRIGGER tell_of_parked ON command_journal;
 DROP FUNCTION tell_of_parked_command(), tell_of_parked(command_journal);
 DELETE FROM outbox WHERE kind IN ('command.parked', 'notification.failed', 'subscription.renewed', 'subscription.ending');
+DELETE FROM inbox WHERE consumer IN ('integrations', 'notifications');
 DROP TABLE event_log, notification;
 ALTER TABLE invoice DROP COLUMN period_start, DROP COLUMN period_end;
-DROP INDEX subscription_period_end;
-ALTER TABLE subscription DROP COLUMN cancel_at_period_end;
+DROP INDEX subscription_period_end, refund_unknown;
+ALTER TABLE subscription DROP COLUMN cancel_at_period_end, DROP COLUMN anchor_at;
 """
 
 

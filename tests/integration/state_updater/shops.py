@@ -20,18 +20,22 @@ from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.engine import make_url
 
 from billing.payments import received_payment_id
+from billing.periods import PeriodUnit
+from billing.subscriptions import renewal_invoice_id
 from bus.messages import (
     ApproveRefund,
     CancelSubscription,
     ChangeSubscription,
     Command,
     CreateSubscription,
+    EndSubscription,
     ExpireInvoice,
     InvoiceLine,
     IssueInvoice,
     RecordPaymentOutcome,
     RecordRefundOutcome,
     RejectRefund,
+    RenewSubscription,
     RequestRefund,
     RetryLookUp,
     StartPayment,
@@ -140,8 +144,13 @@ class Shop:
             self.add_account(connection, self.account_id, **changes)
             self._insert_customer(connection, self.customer_id)
 
-    def add_price(self, amount_minor: int = 2 * PRICE_MINOR, effective_from: datetime = _LONG_AGO) -> UUID:
-        """Another price of the plan, by the year."""
+    def add_price(
+        self,
+        amount_minor: int = 2 * PRICE_MINOR,
+        effective_from: datetime = _LONG_AGO,
+        period_unit: PeriodUnit = "year",
+    ) -> UUID:
+        """Another price of the plan; by the month it is a later version of `price_id`."""
         price_id = new_id()
         with self.owner.begin() as connection:
             create_price(
@@ -150,7 +159,7 @@ class Shop:
                 studio_id=self.studio_id,
                 plan_id=self.plan_id,
                 amount_minor=amount_minor,
-                period_unit="year",
+                period_unit=period_unit,
                 effective_from=effective_from,
             )
         return price_id
@@ -185,6 +194,17 @@ class Shop:
         return CancelSubscription(
             **self._base() | {"subscription_id": subscription_id, "invoice_id": invoice_id} | changes
         )
+
+    def renew(self, subscription_id: UUID, period_start: datetime, **changes: Any) -> RenewSubscription:
+        fields = self._base() | {
+            "subscription_id": subscription_id,
+            "invoice_id": renewal_invoice_id(subscription_id, period_start),
+            "period_start": period_start,
+        }
+        return RenewSubscription(**fields | changes)
+
+    def end(self, subscription_id: UUID, **changes: Any) -> EndSubscription:
+        return EndSubscription(**self._base() | {"subscription_id": subscription_id} | changes)
 
     def issue(self, invoice_id: UUID, *amounts_minor: int, **changes: Any) -> IssueInvoice:
         lines = tuple(
@@ -357,6 +377,15 @@ class Shop:
             if outcome is not None:
                 finish_call(connection, call.id, outcome, {}, None)
         return call.id
+
+    def set_clock(self, at: datetime) -> None:
+        """From now on it is `at` in this studio, and goes on from there."""
+        self.rows(
+            "INSERT INTO clock_offset"
+            " SELECT :studio, round(extract(epoch FROM CAST(:at AS timestamptz) - clock_timestamp()))"
+            " ON CONFLICT (studio_id) DO UPDATE SET offset_seconds = excluded.offset_seconds",
+            at=at,
+        )
 
     # -------------------------------------------------------------- looking
 

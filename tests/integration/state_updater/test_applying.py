@@ -4,7 +4,6 @@ import threading
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
-from uuid import UUID
 
 import psycopg
 import pytest
@@ -73,11 +72,11 @@ def test_a_message_with_another_body_is_a_stranger_and_leaves_the_accepted_comma
 
 
 def test_the_accepted_body_under_another_name_is_a_stranger(shop: Shop) -> None:
-    """CancelSubscription and ExpireInvoice have the same fields: only the name tells them apart."""
-    paid = shop.pay()
-    received = shop.accept(shop.cancel(UUID(str(paid.subscription_id)), paid.invoice_id))
+    """What says ExpireInvoice would do for CancelSubscription: only the name tells them apart."""
+    subscription_id, invoice_id = shop.subscribe()
+    received = shop.accept(shop.expire(invoice_id, subscription_id))
     assert not isinstance(received.command, InvalidMessage)
-    renamed = decode_command("ExpireInvoice", 1, encode(received.command))
+    renamed = decode_command("CancelSubscription", 1, encode(received.command))
     forged = replace(received, command=renamed)
     assert apply_group(shop.updater, [forged]).strangers == [forged]
     assert _journal(shop, received)[0] == "accepted"

@@ -1,6 +1,7 @@
 """A preview is what applying then does, seen under the admin's role, and it leaves nothing behind."""
 
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from uuid import UUID
 
 import pytest
@@ -84,6 +85,26 @@ def _change(shop: Shop) -> Command:
     return shop.change(UUID(str(shop.pay().subscription_id)), shop.add_price())
 
 
+def _active(shop: Shop) -> tuple[UUID, datetime]:
+    """A subscription and where its period ends."""
+    subscription_id = UUID(str(shop.pay().subscription_id))
+    return subscription_id, shop.one(
+        "SELECT current_period_end FROM subscription WHERE id = :id", id=subscription_id
+    )
+
+
+def _renew(shop: Shop) -> Command:
+    subscription_id, ends_at = _active(shop)
+    shop.add_price(PRICE_MINOR + 1, ends_at, "month")
+    return shop.renew(subscription_id, ends_at)
+
+
+def _let_end(shop: Shop) -> Command:
+    subscription_id, ends_at = _active(shop)
+    assert shop.tell(shop.renew(subscription_id, ends_at)) == ["applied"]
+    return shop.cancel(subscription_id, None, at_period_end=True)
+
+
 def _subscribe(shop: Shop) -> Command:
     return shop.create(new_id(), new_id())
 
@@ -113,7 +134,8 @@ def _approve(shop: Shop) -> Command:
 
 
 APPLIED = [
-    _issue, _void, _cancel, _change, _subscribe, _pay, _dollars, _cabinet_refund, _look_up, _approve,
+    _issue, _void, _cancel, _change, _renew, _let_end, _subscribe, _pay, _dollars, _cabinet_refund, _look_up,
+    _approve,
 ]  # fmt: skip
 
 
@@ -153,8 +175,8 @@ def _cancel_in_flight(shop: Shop) -> Command:
     return shop.cancel(subscription_id, invoice_id)
 
 
-def _cancel_alone(shop: Shop) -> Command:
-    return shop.cancel(shop.subscribe()[0], None)
+def _void_alone(shop: Shop) -> Command:
+    return shop.void(shop.subscribe()[1], None)
 
 
 def _void_paid(shop: Shop) -> Command:
@@ -173,7 +195,7 @@ def _nobody(shop: Shop) -> Command:
 REFUSED = [
     (_twice_the_sum, "exceeds_refundable"),
     (_cancel_in_flight, "payment_in_progress"),
-    (_cancel_alone, "ids_disagree"),
+    (_void_alone, "ids_disagree"),
     (_void_paid, "transition_refused"),
     (_same_price, "price_unchanged"),
     (_nobody, "not_found"),

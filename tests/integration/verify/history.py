@@ -10,14 +10,17 @@ from uuid import UUID
 
 from sqlalchemy import Engine, text
 
+from billing.subscriptions import renewal_invoice_id
 from bus.messages import (
     ApproveRefund,
+    CancelSubscription,
     Command,
     CreateSubscription,
     InvoiceLine,
     IssueInvoice,
     RecordPaymentOutcome,
     RecordRefundOutcome,
+    RenewSubscription,
     RequestRefund,
     StartPayment,
     VoidInvoice,
@@ -55,6 +58,8 @@ class History:
     void_invoice_id: UUID = field(default_factory=new_id)
     declined_attempt_id: UUID = field(default_factory=new_id)
     canceled_attempt_id: UUID = field(default_factory=new_id)
+    renewed_subscription_id: UUID = field(default_factory=new_id)
+    renewal_invoice_id: UUID = field(default_factory=new_id)
 
     @property
     def engine(self) -> Engine:
@@ -111,6 +116,7 @@ _CALL = text("""
         started_at, lease_until, outcome, finished_at)
     VALUES (:id, :studio_id, :kind, :attempt_id, :refund_id, :number, :id, '', now(), now(), 'told', now())
 """)
+_ENDS_AT = text("SELECT current_period_end FROM subscription WHERE id = :id")
 _BASE = {"studio_id": DEMO_STUDIO_ID}
 
 
@@ -126,6 +132,7 @@ def make_history(url: str) -> History:
     _give_back(history)
     _give_back_before_payment(history)
     _fail_and_void(history)
+    _renew_and_let_end(history)
     with history.engine.begin() as connection:
         connection.execute(text("UPDATE outbox SET published_at = clock_timestamp()"))
     return history
@@ -211,6 +218,31 @@ def _fail_and_void(history: History) -> None:
     )
     history.apply(void, "staff:test")
     history.apply(void, "staff:test")  # refused: it is void
+
+
+def _renew_and_let_end(history: History) -> None:
+    """A subscription goes on for one period more, and is to end with that."""
+    ids = {**_BASE, "customer_id": history.customer_id, "subscription_id": history.renewed_subscription_id}
+    first_invoice_id = new_id()
+    history.apply(CreateSubscription(**ids, invoice_id=first_invoice_id, price_id=OFFERS[1].price_id))
+    _pay_for(history, first_invoice_id, "1004")
+    with history.engine.begin() as connection:
+        ends_at = connection.execute(_ENDS_AT, {"id": history.renewed_subscription_id}).scalar_one()
+    history.renewal_invoice_id = renewal_invoice_id(history.renewed_subscription_id, ends_at)
+    renew = RenewSubscription(**ids, invoice_id=history.renewal_invoice_id, period_start=ends_at)
+    history.apply(renew, "cron:renewal")
+    _pay_for(history, history.renewal_invoice_id, "1005")
+    history.apply(CancelSubscription(**ids, at_period_end=True))
+
+
+def _pay_for(history: History, invoice_id: UUID, transaction_id: str) -> None:
+    """An invoice of the renewed subscription, paid on a page of its own."""
+    attempt_id = new_id()
+    history.apply(_start(history, attempt_id, invoice_id, "widget"))
+    told = _money(history, new_id(), transaction_id, attempt_id, invoice_id)
+    history.apply(
+        told.model_copy(update={"subscription_id": history.renewed_subscription_id}), "callback:test"
+    )
 
 
 def _start(history: History, attempt_id: UUID, invoice_id: UUID, method: str) -> StartPayment:

@@ -177,6 +177,68 @@ PLANTS: list[tuple[str, str]] = [
         "always_announcement_is_true",
         "UPDATE outbox SET kind = 'subscription.canceled' WHERE kind = 'subscription.activated'",
     ),
+    (
+        "always_error_is_true",
+        "UPDATE outbox SET kind = 'command.parked', causation_id = gen_random_uuid()"
+        " WHERE kind = 'invoice.paid'",
+    ),
+    ("always_error_is_true", "UPDATE outbox SET kind = 'notification.failed' WHERE kind = 'invoice.paid'"),
+    (
+        "always_parked_command_is_told",
+        "UPDATE command_journal SET state = 'parked', problem = '1' WHERE state = 'refused'",
+    ),
+    (
+        "always_message_is_planned_once",
+        "ALTER TABLE notification"
+        " DROP CONSTRAINT notification_studio_id_kind_subject_id_occasion_channel_key;"
+        " INSERT INTO notification (id, studio_id, customer_id, kind, channel, subject_id, occasion, facts,"
+        " causation_id, correlation_id, due_at)"
+        " SELECT gen_random_uuid(), studio_id, customer_id, 'invoice_issued', 'email', id, '', '{{}}', id,"
+        " '', now() FROM invoice, generate_series(1, 2) WHERE id = {paid_invoice_id}",
+    ),
+    (
+        "always_period_is_invoiced_once",
+        "DROP INDEX invoice_period; UPDATE invoice i SET subscription_id = r.subscription_id,"
+        " period_start = r.period_start, period_end = r.period_end"
+        " FROM invoice r WHERE i.id = {paid_invoice_id} AND r.id = {renewal_invoice_id}",
+    ),
+    (
+        "always_paid_periods_tile",
+        "UPDATE invoice SET period_start = period_start + interval '1 second'"
+        " WHERE id = {renewal_invoice_id}",
+    ),
+    (
+        "always_paid_periods_tile",
+        "UPDATE invoice SET period_start = period_start - interval '1 second'"
+        " WHERE id = {renewal_invoice_id}",
+    ),
+    (
+        "always_current_period_is_the_last_paid",
+        "UPDATE invoice SET state = 'open' WHERE id = {renewal_invoice_id}",
+    ),
+    (
+        "always_current_period_is_the_last_paid",
+        "UPDATE subscription SET current_period_end = current_period_end + interval '1 second'"
+        " WHERE id = {subscription_id}",
+    ),
+    (
+        "always_open_renewal_is_of_the_next_period",
+        "UPDATE invoice SET state = 'open' WHERE id = {renewal_invoice_id}",
+    ),
+    (
+        "always_open_renewal_is_of_the_next_period",
+        "UPDATE invoice SET state = 'open' WHERE id = {renewal_invoice_id};"
+        " UPDATE subscription SET cancel_at_period_end = false",
+    ),
+    (
+        "always_unpaid_renewal_ends_its_subscription",
+        "UPDATE invoice SET state = 'expired' WHERE id = {renewal_invoice_id}",
+    ),
+    (
+        "always_unpaid_renewal_ends_its_subscription",
+        "UPDATE invoice SET state = 'void' WHERE id = {renewal_invoice_id};"
+        " UPDATE subscription SET cancel_at_period_end = false",
+    ),
     ("always_sent_work_has_its_task", "DELETE FROM outbox WHERE channel = 'task' AND kind = 'send_refund'"),
     ("always_callback_has_its_command", "UPDATE callback_inbox SET command_id = gen_random_uuid()"),
     ("always_callback_command_was_heard", "DELETE FROM callback_inbox"),

@@ -18,6 +18,8 @@ LEDGER = [
     ProviderEntry(PUBLIC_ID, "1001", "capture", PRICE_MINOR, "RUB", "order"),
     ProviderEntry(PUBLIC_ID, "1002", "capture", PRICE_MINOR, "RUB", "order"),
     ProviderEntry(PUBLIC_ID, "1003", "capture", 7_000, "RUB", "order"),
+    ProviderEntry(PUBLIC_ID, "1004", "capture", PRICE_MINOR, "RUB", "order"),
+    ProviderEntry(PUBLIC_ID, "1005", "capture", PRICE_MINOR, "RUB", "order"),
     ProviderEntry(PUBLIC_ID, "2001", "refund", 40_000, "RUB", "order"),
     ProviderEntry(PUBLIC_ID, "2002", "refund", 50_000, "RUB", "order"),
     ProviderEntry(PUBLIC_ID, "2003", "refund", 9_000, "RUB", "order"),

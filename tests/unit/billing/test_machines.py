@@ -80,6 +80,8 @@ DESIGNED: dict[str, dict[tuple[str, str], str]] = {
         ("incomplete", "activate"): "active",
         ("incomplete", "cancel"): "canceled",
         ("active", "change"): "active",
+        ("active", "renew"): "active",
+        ("active", "let_end"): "active",
         ("active", "cancel"): "canceled",
     },
 }

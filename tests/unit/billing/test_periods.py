@@ -1,13 +1,15 @@
 """Periods are counted on the studio's calendar."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
+from dateutil.relativedelta import relativedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from billing.periods import PeriodUnit, period_end
+from billing.periods import PeriodUnit, next_period, period_end
 
 MOSCOW, BERLIN, UTC_NAME = "Europe/Moscow", "Europe/Berlin", "UTC"
 
@@ -73,3 +75,62 @@ def test_a_period_always_ends_after_it_began(
     end = period_end(start, unit, count, zone)
     assert end > start
     assert end.tzinfo is UTC
+
+
+ZONES = st.sampled_from([MOSCOW, BERLIN, UTC_NAME, "America/Sao_Paulo", "Asia/Kathmandu"])
+UNITS = st.sampled_from(["day", "week", "month", "year"])
+INSTANTS = st.datetimes(datetime(2020, 1, 1), datetime(2040, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001
+LATER: dict[PeriodUnit, Callable[[int], relativedelta]] = {
+    "day": lambda count: relativedelta(days=count),
+    "week": lambda count: relativedelta(weeks=count),
+    "month": lambda count: relativedelta(months=count),
+    "year": lambda count: relativedelta(years=count),
+}
+
+
+@given(INSTANTS, UNITS, st.integers(1, 13), ZONES)
+def test_periods_tile_and_none_drifts_from_the_first(
+    anchor_at: datetime, unit: PeriodUnit, count: int, zone: str
+) -> None:
+    """The end of the n-th is n times the price's period after the first began, whatever lay between."""
+    first = anchor_at.astimezone(ZoneInfo(zone)).replace(fold=0)
+    end = period_end(anchor_at, unit, count, zone)
+    for number in range(1, 15):
+        assert end == (first + LATER[unit](number * count)).astimezone(UTC)
+        period = next_period(end, unit, count, zone, anchor_at)
+        assert period.start == end < period.end
+        end = period.end
+
+
+@given(INSTANTS, st.lists(st.tuples(UNITS, st.integers(1, 13)), min_size=1, max_size=12), ZONES)
+def test_periods_of_changing_prices_tile_and_are_as_long_as_they_are_sold(
+    anchor_at: datetime, lengths: list[tuple[PeriodUnit, int]], zone: str
+) -> None:
+    """A month from the last of February may reach the 31st of March, where the first one began."""
+    end = anchor_at
+    for unit, count in lengths:
+        period = next_period(end, unit, count, zone, anchor_at)
+        assert period.start == end < period.end
+        sold = end.astimezone(ZoneInfo(zone)).date() + LATER[unit](count)
+        longer = period.end.astimezone(ZoneInfo(zone)).date() - sold
+        assert timedelta() <= longer <= timedelta(days=3)
+        end = period.end
+
+
+def test_a_month_begun_on_the_last_day_ends_on_the_last_day_of_each() -> None:
+    anchor_at = end = _at("2027-10-31T10:00", BERLIN)
+    ends = []
+    for _ in range(6):
+        end = next_period(end, "month", 1, BERLIN, anchor_at).end
+        ends.append(end.astimezone(ZoneInfo(BERLIN)).strftime("%Y-%m-%d %H:%M"))
+    assert ends == [
+        "2027-11-30 10:00", "2027-12-31 10:00", "2028-01-31 10:00", "2028-02-29 10:00", "2028-03-31 10:00",
+        "2028-04-30 10:00",
+    ]  # fmt: skip
+
+
+def test_a_year_begun_on_a_leap_day_comes_back_to_it() -> None:
+    anchor_at = end = _at("2028-02-29T00:00", MOSCOW)
+    for day in ("2029-02-28", "2030-02-28", "2031-02-28", "2032-02-29"):
+        end = next_period(end, "year", 1, MOSCOW, anchor_at).end
+        assert end == _at(f"{day}T00:00", MOSCOW)

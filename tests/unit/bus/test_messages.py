@@ -44,6 +44,8 @@ FIELDS: dict[str, Any] = {
     "decline_category": "soft",
     "card_mask": "411111******1111",
     "origin": "customer",
+    "at_period_end": True,
+    "period_start": "2026-01-31T10:00:00Z",
 }
 
 

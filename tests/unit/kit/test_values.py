@@ -2,7 +2,7 @@
 
 import json
 from datetime import UTC, datetime, timedelta, timezone
-from uuid import UUID
+from uuid import RFC_4122, UUID
 
 import pytest
 from hypothesis import given
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from kit.canonical import canonical_json
 from kit.clock import system_clock
 from kit.errors import InvariantViolated, NotFound, Refused
-from kit.ids import BILLBUS_NAMESPACE, derived_id, new_id, sha256
+from kit.ids import BILLBUS_NAMESPACE, derived_id, derived_id_at, new_id, sha256
 
 JSON_VALUES = st.recursive(
     st.none()
@@ -34,6 +34,15 @@ def test_new_ids_are_ordered_by_time_and_differ() -> None:
 def test_a_derived_id_is_the_same_for_ever() -> None:
     assert UUID("6f1c1c0e-6a5e-5d0a-9f0a-3f0b5a4b7e11") == BILLBUS_NAMESPACE
     assert derived_id("provider_payment", "account", "111") == UUID("662119e1-a606-5da0-8438-631bd9494e38")
+
+
+def test_a_derived_id_of_an_instant_stands_among_new_ones_by_its_time() -> None:
+    before, at, after = new_id(), datetime.now(UTC) + timedelta(seconds=5), new_id()
+    derived = derived_id_at(at, "renewal", 1)
+    assert derived_id_at(at, "renewal", "1") == derived != derived_id_at(at, "renewal", 2)
+    assert before < after < derived < derived_id_at(at + timedelta(milliseconds=1), "renewal", 1)
+    assert (derived.version, derived.variant) == (7, RFC_4122)
+    assert derived.int >> 80 == int(at.timestamp() * 1000)
 
 
 def test_parts_of_a_derived_id_do_not_run_into_each_other() -> None:
