@@ -54,11 +54,12 @@ class SubscriptionView(View):
     price: PriceView
     current_period_start: datetime | None
     current_period_end: datetime | None
+    cancel_at_period_end: bool
     canceled_at: datetime | None
     created_at: datetime
     latest_invoice_id: UUID | None
     metadata: dict[str, JsonValue]
-    allowed_actions: list[Literal["cancel"]]
+    allowed_actions: list[Literal["cancel", "cancel_at_period_end"]]
 
 
 class SubscriptionListView(View):
@@ -69,6 +70,8 @@ class SubscriptionListView(View):
 
 
 class InvoiceView(View):
+    """`period_start` and `period_end` tell which billing period it renews its subscription for."""
+
     id: UUID
     number: Annotated[str | None, Field(examples=["2026-000042"])]
     state: Annotated[str, Field(examples=["open"])]
@@ -77,6 +80,8 @@ class InvoiceView(View):
     paid: Money
     refunded: Money
     due: Money
+    period_start: datetime | None
+    period_end: datetime | None
     expires_at: datetime
     opened_at: datetime | None
     created_at: datetime

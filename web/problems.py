@@ -54,6 +54,7 @@ TITLES: Final[Mapping[str, str]] = {
     "nothing_refundable": "There is no such sum to give back",
     "provider_not_available": "The studio takes no payments through this provider",
     "under_review": "People are looking into this",
+    "subscription_ending": "The subscription ends with its period",
     "price_not_available": "This price is not for sale any more",
     "exceeds_refundable": "There is no such sum to give back",
     "provider_account_inactive": "The studio takes no payments through this provider",

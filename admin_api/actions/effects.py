@@ -14,7 +14,13 @@ from sqlalchemy import Connection, TextClause, text
 
 from admin_api.actions.action import Effect, EffectLine
 from billing.ledger import ACCOUNTS, Posting
-from bus.messages import ChangeSubscription, Command, CreateSubscription, RequestRefund
+from bus.messages import (
+    ChangeSubscription,
+    Command,
+    CreateSubscription,
+    RenewSubscription,
+    RequestRefund,
+)
 from kit.errors import Refused
 from state_updater.preview import Preview, PreviewStep, preview
 
@@ -81,6 +87,8 @@ def _facts_of(
     match command:
         case CreateSubscription() | ChangeSubscription() if step.machine == "subscription":
             return _read(connection, _PRICE, command.price_id)
+        case RenewSubscription() if step.machine == "subscription":
+            return {**_read(connection, _ROWS["subscription"], step.aggregate_id), **_owed(foreseen)}
         case RequestRefund():
             return {"amount_minor": command.amount_minor, **_read(connection, _RECEIVED, command.payment_id)}
         case _ if step.machine == "invoice" and not step.from_state:

@@ -36,6 +36,8 @@ GIVING: Final[Mapping[str, str]] = {
     "CreateSubscription": "subscriptions.write",
     "ChangeSubscription": "subscriptions.write",
     "CancelSubscription": "subscriptions.write",
+    "RenewSubscription": "subscriptions.write",
+    "EndSubscription": "subscriptions.write",
     "IssueInvoice": "invoices.write",
     "VoidInvoice": "invoices.write",
     "ExpireInvoice": "invoices.write",

@@ -10,7 +10,7 @@ from admin_api.actions.commanding import command_action
 from admin_api.actions.fields import Nothing, PriceId
 from admin_api.actions.rows import get_subscription, require_price
 from admin_api.desk import Desk
-from billing.subscriptions import SUBSCRIPTION
+from billing.subscriptions import SUBSCRIPTION, allowed_actions
 from bus.messages import CancelSubscription, ChangeSubscription, CreateSubscription
 from kit.errors import Refused
 from kit.ids import new_id
@@ -67,22 +67,44 @@ def _want_change(desk: Desk, connection: Connection, subscription_id: UUID, sent
 
 
 def _want_end(desk: Desk, connection: Connection, subscription_id: UUID, _sent: Nothing) -> Wanted:
+    return _want_cancellation(desk, connection, subscription_id, at_period_end=False)
+
+
+def _want_end_of_period(desk: Desk, connection: Connection, subscription_id: UUID, _sent: Nothing) -> Wanted:
+    return _want_cancellation(desk, connection, subscription_id, at_period_end=True)
+
+
+def _want_cancellation(
+    desk: Desk, connection: Connection, subscription_id: UUID, *, at_period_end: bool
+) -> Wanted:
     subscription = get_subscription(connection, subscription_id)
     command = CancelSubscription(
         studio_id=desk.studio_id,
         customer_id=subscription.customer_id,
         subscription_id=subscription_id,
         invoice_id=find_open_invoice(connection, subscription_id),
+        at_period_end=at_period_end,
     )
     return Wanted(command, subscription_id)
 
 
 def _may_change(connection: Connection, subscription_id: UUID) -> bool:
-    return "change" in SUBSCRIPTION.triggers_from(get_subscription(connection, subscription_id).state)
+    subscription = get_subscription(connection, subscription_id)
+    is_ending: bool = subscription.cancel_at_period_end
+    return "change" in SUBSCRIPTION.triggers_from(subscription.state) and not is_ending
 
 
 def _may_end(connection: Connection, subscription_id: UUID) -> bool:
-    return "cancel" in SUBSCRIPTION.triggers_from(get_subscription(connection, subscription_id).state)
+    return "cancel" in _allowed_actions(connection, subscription_id)
+
+
+def _may_end_with_period(connection: Connection, subscription_id: UUID) -> bool:
+    return "cancel_at_period_end" in _allowed_actions(connection, subscription_id)
+
+
+def _allowed_actions(connection: Connection, subscription_id: UUID) -> list[str]:
+    subscription = get_subscription(connection, subscription_id)
+    return allowed_actions(subscription.state, is_ending=subscription.cancel_at_period_end)
 
 
 ACTIONS: Final[tuple[Action, ...]] = (
@@ -104,6 +126,16 @@ ACTIONS: Final[tuple[Action, ...]] = (
         want=_want_change,
         is_open=_may_change,
         summary="Another price from the next billing period",
+    ),
+    command_action(
+        "cancel_subscription_at_period_end",
+        "subscriptions.write",
+        "/subscriptions/{subject_id}/cancel-at-period-end",
+        subject="subscriptions",
+        body=Nothing,
+        want=_want_end_of_period,
+        is_open=_may_end_with_period,
+        summary="Cancel at the end of the period",
     ),
     command_action(
         "cancel_subscription",

@@ -29,6 +29,7 @@ class SubscriptionRow(View):
     state: str
     current_period_start: datetime | None
     current_period_end: datetime | None
+    cancel_at_period_end: bool
     canceled_at: datetime | None
     created_at: datetime
 
@@ -43,6 +44,8 @@ class InvoiceRow(View):
     paid: Money
     refunded: Money
     due: Money
+    period_start: datetime | None
+    period_end: datetime | None
     expires_at: datetime
     created_at: datetime
 
@@ -61,6 +64,7 @@ def _subscription_rows(session: GuardedSession, rows: Rows) -> Sequence[Subscrip
             state=row.state,
             current_period_start=row.current_period_start,
             current_period_end=row.current_period_end,
+            cancel_at_period_end=row.cancel_at_period_end,
             canceled_at=row.canceled_at,
             created_at=row.created_at,
         )
@@ -81,6 +85,8 @@ def _invoice_rows(session: GuardedSession, rows: Rows) -> Sequence[InvoiceRow]:
             paid=Money(amount_minor=row.paid_minor, currency=row.currency),
             refunded=Money(amount_minor=row.refunded_minor, currency=row.currency),
             due=Money(amount_minor=row.total_minor - row.paid_minor, currency=row.currency),
+            period_start=row.period_start,
+            period_end=row.period_end,
             expires_at=row.expires_at,
             created_at=row.created_at,
         )
@@ -104,7 +110,15 @@ SUBSCRIPTIONS: Final = Listing(
     model=Subscription,
     permission="subscriptions.read",
     view=SubscriptionRow,
-    columns=("customer", "plan", "price", "state", "current_period_end", "created_at"),
+    columns=(
+        "customer",
+        "plan",
+        "price",
+        "state",
+        "current_period_end",
+        "cancel_at_period_end",
+        "created_at",
+    ),
     fields=(
         Subscription.id,
         Subscription.customer_id,
@@ -112,6 +126,7 @@ SUBSCRIPTIONS: Final = Listing(
         Subscription.state,
         Subscription.current_period_start,
         Subscription.current_period_end,
+        Subscription.cancel_at_period_end,
         Subscription.canceled_at,
         Subscription.created_at,
     ),
@@ -121,6 +136,7 @@ SUBSCRIPTIONS: Final = Listing(
     filters=(
         Filter("state", Subscription.state, "choice", SUBSCRIPTION.states),
         Filter("plan", Subscription.price_id, "uuid", condition=_on_plan),
+        Filter("cancel_at_period_end", Subscription.cancel_at_period_end, "flag"),
         Filter("customer", Subscription.customer_id, "uuid", is_selective=True),
         *created_between(Subscription.created_at, Subscription.id),
     ),
@@ -143,6 +159,8 @@ INVOICES: Final = Listing(
         Invoice.total_minor,
         Invoice.paid_minor,
         Invoice.refunded_minor,
+        Invoice.period_start,
+        Invoice.period_end,
         Invoice.expires_at,
         Invoice.created_at,
     ),

@@ -51,7 +51,7 @@ def home(request: Request, services: ServicesOf, studio_id: StudioId) -> HTMLRes
     with tenant(services.engine, studio_id) as connection:
         studio = get_studio(connection, studio_id)
         plans = list_plans(connection, studio.now(services.clock()))
-    return _page(request, studio, "home.html", {"plans": plans, "demo": services.settings.demo_sign_in})
+    return show_page(request, studio, "home.html", {"plans": plans, "demo": services.settings.demo_sign_in})
 
 
 @router.post("/demo/sign-in")
@@ -71,7 +71,7 @@ def pay(attempt_id: str, request: Request, services: ServicesOf, studio_id: Stud
     """The provider's widget, or the way to its page; once it is decided, how it went."""
     studio, attempt = _look_up(services, studio_id, attempt_id)
     if attempt is None:
-        return _page(request, studio, "missing.html", {}, status=404)
+        return show_page(request, studio, "missing.html", {}, status=404)
     phase = decide_phase(attempt)
     if phase not in (Phase.OFFERED, Phase.PREPARING):
         return _payment_page(request, studio, "done.html", attempt, phase, {})
@@ -83,7 +83,7 @@ def done(attempt_id: str, request: Request, services: ServicesOf, studio_id: Stu
     """Where the payer comes back to. It says what is known, and looks again by itself."""
     studio, attempt = _look_up(services, studio_id, attempt_id)
     if attempt is None:
-        return _page(request, studio, "missing.html", {}, status=404)
+        return show_page(request, studio, "missing.html", {}, status=404)
     return _payment_page(request, studio, "done.html", attempt, decide_phase(attempt), {})
 
 
@@ -138,7 +138,7 @@ def _payment_page(
     more: Mapping[str, object],
     script_origin: str | None = None,
 ) -> HTMLResponse:
-    return _page(
+    return show_page(
         request,
         studio,
         template,
@@ -155,7 +155,7 @@ def _payment_page(
     )
 
 
-def _page(
+def show_page(
     request: Request,
     studio: Studio,
     template: str,
@@ -163,10 +163,12 @@ def _page(
     *,
     status: int = 200,
     script_origin: str | None = None,
+    locale: str | None = None,
 ) -> HTMLResponse:
-    language = choose_language(
-        request.query_params.get("lang"), request.headers.get("accept-language", ""), studio.locale
-    )
+    """A page of the studio, in the language that the visitor asks for. `locale` is that of a customer who is
+    known: then what the browser prefers does not count."""
+    accepted = "" if locale else request.headers.get("accept-language", "")
+    language = choose_language(request.query_params.get("lang"), accepted, locale or studio.locale)
     words = words_of(language)
     text = _templates.get_template(template).render(
         studio=studio,

@@ -40,7 +40,19 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
     "until": ("оплачено до", "paid until"),
     "pay": ("Оплатить", "Pay"),
     "cancel": ("Отменить", "Cancel"),
-    "cancel_sure": ("Отменить подписку сейчас?", "Cancel the subscription now?"),
+    "cancel_sure": (
+        "Отменить подписку сейчас? Оплаченное время пропадёт.",
+        "Cancel the subscription now? The time you have paid for is lost.",
+    ),
+    "cancel_unpaid_sure": ("Отменить подписку?", "Cancel the subscription?"),
+    "cancel_now": ("Отменить сразу", "Cancel at once"),
+    "cancel_at_period_end": ("Не продлевать после {date}", "Do not renew after {date}"),
+    "cancel_at_period_end_sure": (
+        "Подписка будет действовать до {date} и сама закончится. Больше не продлевать?",
+        "The subscription stays active until {date} and then ends. Stop renewing it?",
+    ),
+    "ends_then": ("и закончится", "and ends then"),
+    "period": ("за период", "for the period"),
     "request_refund": ("Попросить возврат", "Ask for a refund"),
     "refund_reason": ("Почему вы хотите вернуть деньги?", "Why would you like the money back?"),
     "timeline": ("Что происходило", "What has happened"),
@@ -105,6 +117,44 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
         "The payment form did not load. Please reload the page.",
     ),
     "missing": ("Такой страницы здесь нет.", "There is no such page here."),
+    "link_expired": (
+        "Срок этой ссылки прошёл. Если она ещё нужна, войдите в личный кабинет студии.",
+        "This link is too old. If you still need it, sign in at the studio.",
+    ),
+    "link_unknown": (
+        "Эта ссылка не подходит. Проверьте, целиком ли она скопирована из письма.",
+        "This link does not work. Please check that you copied all of it from the letter.",
+    ),
+    "link_pay_title": ("Оплата счёта", "Pay the invoice"),
+    "link_pay_until": ("Оплатить можно до", "It can be paid until"),
+    "link_pay_note": (
+        "По кнопке откроется страница оплаты. Пока вы не заплатите там, деньги не списываются.",
+        "The button opens the payment page. Nothing is charged until you pay there.",
+    ),
+    "link_cancel_title": ("Не продлевать подписку", "Do not renew"),
+    "link_cancel": ("Не продлевать", "Do not renew"),
+    "link_cancel_until": ("Подписка работает до", "The subscription works until"),
+    "link_cancel_note": (
+        "Она будет работать до этого дня, потом закончится. Неоплаченный счёт закроется, деньги не спишутся.",
+        "It works until that day and then ends. An unpaid invoice is closed, and nothing is charged.",
+    ),
+    "link.paid": (
+        "Этот счёт уже оплачен. Платить ещё раз не нужно.",
+        "This invoice is paid already. There is nothing to pay.",
+    ),
+    "link.closed": (
+        "Этот счёт закрыт, платить по нему не нужно.",
+        "This invoice is closed. There is nothing to pay.",
+    ),
+    "link.in_flight": (
+        "Банк обрабатывает платёж по этому счёту. Платить второй раз не нужно.",
+        "The bank is processing a payment for this invoice. There is no need to pay again.",
+    ),
+    "link.ending": (
+        "Подписка не продлится: до этого дня она работает, больше ничего не спишется.",
+        "The subscription will not renew: it works until that day, and nothing more is charged.",
+    ),
+    "link.ended": ("Эта подписка уже закончилась.", "This subscription has ended already."),
     "phase.offered": (
         "Ждём подтверждения от банка. Если вы ещё не платили — это можно сделать сейчас.",
         "We are waiting for the bank to confirm. If you have not paid yet, you can do it now.",

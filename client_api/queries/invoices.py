@@ -25,7 +25,7 @@ TIMELINE_LIMIT: Final = 200
 
 _COLUMNS = """
     SELECT id, number, state, subscription_id, currency, total_minor, paid_minor, refunded_minor, expires_at,
-        opened_at, created_at,
+        period_start, period_end, opened_at, created_at,
         EXISTS (SELECT FROM payment_attempt WHERE payment_attempt.invoice_id = invoice.id
             AND payment_attempt.state = ANY (:in_flight)) AS payment_in_flight,
         (SELECT COALESCE(max(amount_minor - provider_payment.refunded_minor - reserved_minor), 0)
@@ -142,6 +142,8 @@ def _view(row: Row[tuple[object, ...]]) -> InvoiceView:
             "paid": money(row.paid_minor),
             "refunded": money(row.refunded_minor),
             "due": money(row.total_minor - row.paid_minor),
+            "period_start": row.period_start,
+            "period_end": row.period_end,
             "expires_at": row.expires_at,
             "opened_at": row.opened_at,
             "created_at": row.created_at,

@@ -4,7 +4,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Row, text
 
-from billing.subscriptions import SUBSCRIPTION
+from billing.subscriptions import allowed_actions
 from client_api.views import PriceView, SubscriptionListView, SubscriptionView
 from web.problems import not_found
 from web.views import Money
@@ -12,9 +12,9 @@ from web.views import Money
 _COLUMNS = """
     SELECT subscription.id, subscription.state, plan.name AS plan_name, price.id AS price_id,
         price.amount_minor, price.currency, price.period_unit, price.period_count, current_period_start,
-        current_period_end, canceled_at, subscription.created_at, subscription.metadata,
+        current_period_end, cancel_at_period_end, canceled_at, subscription.created_at, subscription.metadata,
         (SELECT invoice.id FROM invoice WHERE invoice.subscription_id = subscription.id
-         ORDER BY invoice.id DESC LIMIT 1) AS latest_invoice_id
+         ORDER BY period_start DESC NULLS LAST, invoice.id DESC LIMIT 1) AS latest_invoice_id
     FROM subscription JOIN price ON price.id = subscription.price_id JOIN plan ON plan.id = price.plan_id
     WHERE subscription.customer_id = :customer_id
 """
@@ -59,9 +59,10 @@ def _view(row: Row[tuple[object, ...]]) -> SubscriptionView:
         ),
         current_period_start=row.current_period_start,
         current_period_end=row.current_period_end,
+        cancel_at_period_end=row.cancel_at_period_end,
         canceled_at=row.canceled_at,
         created_at=row.created_at,
         latest_invoice_id=row.latest_invoice_id,
         metadata=row.metadata,
-        allowed_actions=["cancel"] if "cancel" in SUBSCRIPTION.triggers_from(row.state) else [],
+        allowed_actions=allowed_actions(row.state, is_ending=row.cancel_at_period_end),
     )

@@ -81,24 +81,7 @@ def pay(
     """Starts an attempt, or gives the one that is open already."""
 
     def want(connection: Connection) -> Wanted:
-        get_invoice(connection, caller.customer_id, invoice_id)
-        provider_account_id = find_provider_account(connection, sent.provider)
-        if provider_account_id is None:
-            raise Problem(409, "provider_not_available")
-        attempt_id = new_id()
-        return_url = sent.return_url or own_return_url(request, attempt_id)
-        if not is_allowed_return_url(return_url, get_studio(connection, caller.studio_id).allowed_origins):
-            raise Problem(422, "return_url_not_allowed")
-        command = StartPayment(
-            studio_id=caller.studio_id,
-            customer_id=caller.customer_id,
-            attempt_id=attempt_id,
-            invoice_id=invoice_id,
-            provider_account_id=provider_account_id,
-            method=sent.method,
-            return_url=return_url,
-        )
-        return Wanted(command, invoice_id)
+        return want_payment(connection, request, caller.studio_id, caller.customer_id, invoice_id, sent)
 
     def respond(connection: Connection, result: Mapping[str, object]) -> Response:
         attempt_id = UUID(str(result["attempt_id"]))
@@ -146,6 +129,38 @@ def request_refund(
         return show(get_refund(connection, caller.customer_id, refund_id), 201)
 
     return answer_when_applied(request, caller, submit(caller, command_request, want), respond)
+
+
+def want_payment(
+    connection: Connection,
+    request: Request,
+    studio_id: UUID,
+    customer_id: UUID,
+    invoice_id: UUID,
+    sent: Payment,
+) -> Wanted:
+    """The command that begins to pay, for everyone who may: the signed-in and whoever holds a link.
+
+    Raises Problem: 404, 409 `provider_not_available`, 422 `return_url_not_allowed`.
+    """
+    get_invoice(connection, customer_id, invoice_id)
+    provider_account_id = find_provider_account(connection, sent.provider)
+    if provider_account_id is None:
+        raise Problem(409, "provider_not_available")
+    attempt_id = new_id()
+    return_url = sent.return_url or own_return_url(request, attempt_id)
+    if not is_allowed_return_url(return_url, get_studio(connection, studio_id).allowed_origins):
+        raise Problem(422, "return_url_not_allowed")
+    command = StartPayment(
+        studio_id=studio_id,
+        customer_id=customer_id,
+        attempt_id=attempt_id,
+        invoice_id=invoice_id,
+        provider_account_id=provider_account_id,
+        method=sent.method,
+        return_url=return_url,
+    )
+    return Wanted(command, invoice_id)
 
 
 def own_return_url(request: Request, attempt_id: UUID) -> str:

@@ -45,6 +45,15 @@ class NewSubscription(Body):
         return metadata
 
 
+class Cancellation(Body):
+    """`at_period_end`: it is not renewed any more, and lasts until what is paid for is over."""
+
+    at_period_end: Annotated[bool, Field(strict=True, examples=[True])] = False
+
+
+AT_ONCE: Final = Cancellation()
+
+
 class SubscriptionPage(Page):
     state: Literal["incomplete", "active", "canceled"] | None = None
 
@@ -112,12 +121,17 @@ def get_one(subscription_id: UUID, caller: SignedIn) -> SubscriptionView:
     "/subscriptions/{subscription_id}/cancel",
     operation_id="cancel_subscription",
     responses=command_answers(200, SubscriptionView),
-    summary="Cancel at once",
+    summary="Cancel, at once or at the end of the period",
 )
 def cancel(
-    subscription_id: UUID, request: Request, caller: SignedIn, command_request: AnyCommandRequest
+    subscription_id: UUID,
+    request: Request,
+    caller: SignedIn,
+    command_request: AnyCommandRequest,
+    sent: Cancellation = AT_ONCE,
 ) -> Response:
-    """Its open invoice, if there is one, is voided with it; refused while a payment is being processed."""
+    """Without a body, at once. Either way its open invoice, if there is one, is voided; refused while a
+    payment is being processed."""
 
     def want(connection: Connection) -> Wanted:
         get_subscription(connection, caller.customer_id, subscription_id)
@@ -126,6 +140,7 @@ def cancel(
             customer_id=caller.customer_id,
             subscription_id=subscription_id,
             invoice_id=find_open_invoice(connection, subscription_id),
+            at_period_end=sent.at_period_end,
         )
         return Wanted(command, subscription_id)
 

@@ -20,6 +20,7 @@
       .format(amount_minor / 100);
   const moment = (text) =>
     new Date(text).toLocaleString(words.language, { dateStyle: "medium", timeStyle: "short" });
+  const day = (text) => new Date(text).toLocaleDateString(words.language, { dateStyle: "medium" });
   const say = (text) => {
     message.textContent = text || "";
     message.hidden = !text;
@@ -57,8 +58,29 @@
     const left = payment.amount.amount_minor - payment.refunded.amount_minor;
     return session.command(`/invoices/${invoice.id}/refund-requests`, { amount_minor: left, reason: reason.slice(0, 500) });
   };
-  const cancel = async (subscription) =>
-    window.confirm(words.cancel_sure) ? session.command(`/subscriptions/${subscription.id}/cancel`) : null;
+  const cancel = async (subscription) => {
+    const sure = subscription.state === "active" ? words.cancel_sure : words.cancel_unpaid_sure;
+    return window.confirm(sure) ? session.command(`/subscriptions/${subscription.id}/cancel`) : null;
+  };
+  const letEnd = async (subscription) =>
+    window.confirm(words.cancel_at_period_end_sure.replace("{date}", moment(subscription.current_period_end)))
+      ? session.command(`/subscriptions/${subscription.id}/cancel`, { at_period_end: true })
+      : null;
+  const cancelButtons = (subscription) => {
+    const buttons = element("p");
+    buttons.className = "buttons";
+    const isActive = subscription.state === "active";
+    if (subscription.allowed_actions.includes("cancel_at_period_end")) {
+      const until = day(subscription.current_period_end);
+      buttons.append(button(words.cancel_at_period_end.replace("{date}", until), () => letEnd(subscription)));
+    }
+    if (subscription.allowed_actions.includes("cancel")) {
+      const made = button(isActive ? words.cancel_now : words.cancel, () => cancel(subscription));
+      if (isActive) made.className = "quiet";
+      buttons.append(made);
+    }
+    return buttons;
+  };
 
   const timeline = (invoice) => {
     const list = element("ol");
@@ -72,6 +94,9 @@
     card.className = "invoice";
     const title = `${words.invoice} ${invoice.number || ""} · ${money(invoice.total)}`;
     card.append(element("p", title), element("p", words[`invoice.${invoice.state}`]));
+    if (invoice.period_start) {
+      card.append(element("p", `${words.period} ${day(invoice.period_start)} – ${day(invoice.period_end)}`));
+    }
     const buttons = element("p");
     buttons.className = "buttons";
     if (invoice.allowed_actions.includes("pay")) {
@@ -89,11 +114,10 @@
     const card = element("article", "", element("h2", subscription.plan_name));
     card.className = "card";
     const until = subscription.state === "active" ? `, ${words.until} ${moment(subscription.current_period_end)}` : "";
-    card.append(element("p", words[`subscription.${subscription.state}`] + until));
+    const then = until && subscription.cancel_at_period_end ? ` ${words.ends_then}` : "";
+    card.append(element("p", words[`subscription.${subscription.state}`] + until + then));
     if (invoice) card.append(invoiceCard(invoice));
-    if (subscription.allowed_actions.includes("cancel")) {
-      card.append(button(words.cancel, () => cancel(subscription)));
-    }
+    card.append(cancelButtons(subscription));
     return card;
   };
 

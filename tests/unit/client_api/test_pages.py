@@ -1,5 +1,8 @@
 """Friendly words: complete in both languages, and never a failure while money may still move."""
 
+import re
+from importlib.resources import files
+
 import pytest
 
 from billing import MACHINES
@@ -15,6 +18,14 @@ def test_every_state_of_every_machine_and_every_phase_has_words(language: str) -
     states = {f"{name}.{state}" for name, machine in MACHINES.items() for state in machine.states}
     assert states | {f"phase.{phase.value}" for phase in Phase} <= words.keys()
     assert not [key for key in states if key.partition(".")[2] in words[key].split()[:1]]
+
+
+def test_every_sentence_that_a_script_asks_for_is_there() -> None:
+    scripts = (files("client_api.pages") / "static").iterdir()
+    asked = {
+        name for script in scripts for name in re.findall(r"\bwords\.(\w+)", script.read_text("utf-8"))
+    } - {"language"}
+    assert {"cancel_at_period_end_sure", "ends_then"} <= asked <= words_of("en").keys()
 
 
 @pytest.mark.parametrize("state", sorted(IN_FLIGHT))

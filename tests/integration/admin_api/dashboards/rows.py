@@ -21,9 +21,9 @@ _TRANSFER = text("""
 """)
 _SUBSCRIPTION = text("""
     INSERT INTO subscription (id, studio_id, customer_id, price_id, state, version, head_hash,
-        current_period_start, current_period_end, canceled_at, created_at, updated_at)
+        current_period_start, current_period_end, anchor_at, canceled_at, created_at, updated_at)
     VALUES (:id, :studio, :customer, :price, :state, 2, '', :paid_at,
-        CAST(:paid_at AS timestamptz) + interval '1 month',
+        CAST(:paid_at AS timestamptz) + interval '1 month', :paid_at,
         :canceled_at, :created_at, :created_at)
 """)
 _ATTEMPT = text("""
