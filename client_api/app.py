@@ -5,7 +5,7 @@ from typing import Final
 from fastapi import FastAPI
 
 from bus.port import Publisher
-from client_api import callbacks
+from client_api import callbacks, links
 from client_api.pages import pages
 from client_api.routers import authentication, catalog, invoices, operations, payments, subscriptions
 from client_api.services import Services
@@ -57,7 +57,7 @@ def create_app(settings: ApiSettings, publisher: Publisher, clock: Clock = syste
 def _add_routes(app: FastAPI) -> None:
     for room in (authentication, catalog, subscriptions, invoices, payments, operations):
         app.include_router(room.router)
-    for room in (callbacks, health, pages):
+    for room in (callbacks, health, pages, links):
         app.include_router(room.router)
     documentation.mount(app)
     pages.mount(app)

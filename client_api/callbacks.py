@@ -50,6 +50,9 @@ HEARD: Final = check_body(CheckAnswer.ACCEPTED)
 
 log = structlog.get_logger(__name__)
 
+# Shown from the start: only then is the first failure a rise.
+CALLBACK_SIGNATURE_FAILURES.labels(PROVIDER)
+
 router = APIRouter(tags=["callbacks"])
 
 

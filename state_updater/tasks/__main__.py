@@ -10,7 +10,7 @@ from pathlib import Path
 import structlog
 from celery.signals import setup_logging
 
-from runtime.logging import configure
+from runtime.error_reporting import begin_logging
 from runtime.metrics import serve_metrics
 from runtime.settings import TaskSettings, load_settings
 from state_updater.tasks.app import QUEUE, make_app
@@ -24,12 +24,12 @@ def main() -> None:
     if role not in ("worker", "beat"):
         raise SystemExit("usage: python -m state_updater.tasks worker|beat")
     settings = load_settings(TaskSettings)
-    configure(role, settings.log_level)
+    begin_logging(role, settings)
     # Celery would replace our handlers by its own; a receiver keeps it from doing so.
     setup_logging.connect(_keep_logging, weak=False)
     app = make_app(settings)
+    serve_metrics(settings.metrics_port, settings.metrics_host)
     if role == "worker":
-        serve_metrics(settings.metrics_port)
         desk()  # settings that cannot work end the worker now, not its first task
         app.worker_main(
             [

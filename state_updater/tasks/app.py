@@ -6,15 +6,21 @@ never kept: what a task found out is a command in the journal.
 
 from celery import Celery
 
+from bus.definitions import TASKS_EXCHANGE, TASKS_QUEUE
 from runtime.settings import TaskSettings
 from state_updater.tasks.filesystem import ALIAS, transport_options
 
 # A sweep that has waited for so many others is stale: the next one sees the same rows.
 STALE_SWEEPS = 10
 CONFIRM_TIMEOUT_SECONDS = 5
-QUEUE = "billbus"
+QUEUE = TASKS_QUEUE
 
-TASK_MODULES = ["state_updater.tasks.payments", "state_updater.tasks.refunds", "state_updater.tasks.sweeps"]
+TASK_MODULES = [
+    "state_updater.tasks.notifications",
+    "state_updater.tasks.payments",
+    "state_updater.tasks.refunds",
+    "state_updater.tasks.sweeps",
+]
 
 
 def make_app(settings: TaskSettings) -> Celery:
@@ -36,6 +42,7 @@ def make_app(settings: TaskSettings) -> Celery:
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,  # for ever
         task_default_queue=QUEUE,
+        task_default_exchange=TASKS_EXCHANGE,
         task_ignore_result=True,
         task_serializer="json",
         accept_content=["json"],
@@ -44,13 +51,20 @@ def make_app(settings: TaskSettings) -> Celery:
         worker_prefetch_multiplier=1,
         worker_hijack_root_logger=False,
         worker_send_task_events=False,
+        # It would take queues of its own, which no user has the right to make and RabbitMQ 4.3 refuses.
+        worker_enable_remote_control=False,
         timezone="UTC",
         beat_schedule={
-            "sweep": {
-                "task": "sweep",
-                "schedule": settings.sweep_every_seconds,
-                "options": {"expires": STALE_SWEEPS * settings.sweep_every_seconds},
-            }
+            "sweep": _look("sweep", settings.sweep_every_seconds),
+            "send_notifications": _look("send_notifications", settings.notify_every_seconds),
         },
     )
     return app
+
+
+def _look(task: str, every_seconds: float) -> dict[str, object]:
+    return {
+        "task": task,
+        "schedule": every_seconds,
+        "options": {"expires": STALE_SWEEPS * every_seconds},
+    }

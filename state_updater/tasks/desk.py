@@ -13,6 +13,7 @@ from bus.messages import Command
 from bus.port import BusAway, Publisher
 from bus.transports import choose_bus
 from kit.ids import derived_id, sha256
+from notifications.sending import require_link_key
 from providers.cloudpayments.client import CloudPaymentsClient, longest_call_seconds
 from providers.port import PaymentProvider, ProviderAccount
 from runtime.crash_points import crash_point
@@ -42,10 +43,9 @@ class Desk:
 
     def __init__(self, settings: TaskSettings) -> None:
         database_url = settings.database_url.get_secret_value()
-        if settings.sealing_key is None:
-            raise SystemExit("billbus: SEALING_KEY must be set for the worker")
+        self._sealing_key = require_sealing_key(settings)
         require_lease_outlasts_calls(settings)
-        self._sealing_key = settings.sealing_key.get_secret_value()
+        require_link_key(settings)
         self.settings = settings
         self.engine: Engine = create_role_engine(database_url, ROLE, SERVICE)
         amqp_url = settings.amqp_url.get_secret_value() if settings.amqp_url else None
@@ -131,6 +131,13 @@ class Desk:
             self._publisher.publish([accepted.envelope])
         except BusAway as away:
             log.warning("outcome not published yet", command_id=str(accepted.command_id), reason=str(away))
+
+
+def require_sealing_key(settings: TaskSettings) -> str:
+    """Only the worker needs it. Raises SystemExit with a sentence."""
+    if settings.sealing_key is None:
+        raise SystemExit("billbus: SEALING_KEY must be set for the worker")
+    return settings.sealing_key.get_secret_value()
 
 
 def require_lease_outlasts_calls(settings: TaskSettings) -> None:

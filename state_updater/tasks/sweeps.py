@@ -11,6 +11,7 @@ from sqlalchemy import text
 
 from bus.messages import Command, ExpireInvoice, RecordPaymentOutcome, RecordRefundOutcome
 from kit.ids import derived_id
+from runtime.metrics import LAST_SWEEP
 from state_updater.tasks.app import QUEUE
 from state_updater.tasks.desk import Desk, desk
 from storage.provider_calls import (
@@ -49,6 +50,7 @@ def sweep() -> None:
     for subject in due:
         _send(_LOOK_UP[subject.column], subject)
     _expire_invoices(at)
+    LAST_SWEEP.set_to_current_time()
 
 
 def _send(name: str, subject: Subject) -> None:

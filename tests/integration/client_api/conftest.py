@@ -25,6 +25,7 @@ from tests.integration.client_api.people import Person, register
 from tests.integration.client_api.serving import serving
 
 SEALING_KEY = new_sealing_key()
+LINK_KEY = secrets.token_hex(32)
 ORIGIN = "http://shop.example.org"
 
 
@@ -88,6 +89,7 @@ def settings(api_database: str) -> ApiSettings:
         database_url=SecretStr(api_database),
         token_key=SecretStr(secrets.token_hex(32)),
         sealing_key=SecretStr(SEALING_KEY),
+        link_key=SecretStr(LINK_KEY),
         demo_sign_in=True,
     )
 

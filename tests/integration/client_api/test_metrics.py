@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from kit.ids import new_id
-from runtime.metrics import StorageCollector, storage_gauges
+from runtime.storage_gauges import StorageCollector, storage_gauges
 from storage.database import create_role_engine
 from tests.integration.client_api.conftest import ShopWindow
 from tests.integration.client_api.people import Person

@@ -117,6 +117,31 @@ def test_canceling_voids_the_open_invoice(person: Person, shop: ShopWindow) -> N
     assert refused.headers["Content-Type"] == "application/problem+json"
 
 
+def test_canceling_at_the_end_of_the_period_keeps_what_is_paid_for(
+    client: Client, person: Person, shop: ShopWindow
+) -> None:
+    path = f"/api/v1/subscriptions/{paid_invoice(client, person, shop)['subscription_id']}"
+    before, key = person.get(path).json(), secrets.token_hex(8)
+    assert before["allowed_actions"] == ["cancel", "cancel_at_period_end"]
+    body = {"at_period_end": True}
+    ending = person.post(f"{path}/cancel", body, Prefer="wait=15", Idempotency_Key=key)
+    assert ending.status_code == 200, ending.text
+    assert ending.json() == before | {"cancel_at_period_end": True, "allowed_actions": ["cancel"]}
+    assert person.post(f"{path}/cancel", body, Prefer="wait=15").json() == ending.json()
+    # Without the body it is another request.
+    other = person.post(f"{path}/cancel", Prefer="wait=15", Idempotency_Key=key)
+    assert (other.status_code, other.json()["code"]) == (422, "idempotency_key_reused")
+    at_once = person.post(f"{path}/cancel", {"at_period_end": False}, Prefer="wait=15")
+    assert (at_once.status_code, at_once.json()["state"]) == (200, "canceled")
+
+
+def test_what_was_never_paid_for_cannot_be_canceled_later(person: Person, shop: ShopWindow) -> None:
+    path = f"/api/v1/subscriptions/{subscribed(person, shop.price_id)['id']}/cancel"
+    refused = person.post(path, {"at_period_end": True}, Prefer="wait=15")
+    assert (refused.status_code, refused.json()["code"]) == (409, "transition_refused")
+    assert person.post(path, {"at_period_end": "yes"}).status_code == 422
+
+
 def test_a_waiting_request_is_answered_as_soon_as_its_command_is_applied(
     person: Person, shop: ShopWindow
 ) -> None:

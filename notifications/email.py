@@ -1,0 +1,179 @@
+"""Letters over SMTP: composed with a Message-ID of the message's own, sent over one connection per page.
+
+Called by `notifications.sending`. Every wait for the server is bounded, and the whole connection too. What a
+server says is never kept: it quotes addresses.
+"""
+
+import smtplib
+import socket
+import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import datetime
+from email.errors import MessageError
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.policy import SMTP
+from email.utils import format_datetime
+from threading import Timer
+from typing import Final
+from uuid import UUID
+
+from kit.errors import BillbusError, Transient
+from notifications.rendering import Letter, one_line
+from runtime.settings import MailSettings
+
+ANSWER_TIMEOUT_SECONDS: Final = 10.0
+# However slowly a server drips: a connection ends before the claims of its page do.
+CONNECTION_LIMIT_SECONDS: Final = 80.0
+NAME_LENGTH_LIMIT: Final = 60
+SUBJECT_LENGTH_LIMIT: Final = 200
+ADDRESS_LENGTH_LIMIT: Final = 254
+_PERMANENT: Final = 500
+_ENCODED_WORD: Final = "=?"
+
+
+class RecipientRefused(BillbusError):
+    """The server will never take a message for this recipient; `code` says why."""
+
+    code = "recipient_refused"
+
+
+class MessageDeferred(Transient):
+    """The server did not take this message now. The connection is as good as before."""
+
+    code = "message_deferred"
+
+
+class MailAway(Transient):
+    """There is no server, or it is not one any more. Whether it took the last message is not known."""
+
+    code = "mail_away"
+
+
+def compose(
+    letter: Letter, notification_id: UUID, sender: Address, name: str, email: str, now: datetime
+) -> EmailMessage:
+    """The message as it travels. The same notification gives the same Message-ID, however often it is sent.
+
+    Raises RecipientRefused: an address that cannot be written in a header.
+    """
+    message = EmailMessage(SMTP)
+    message["From"] = sender
+    message["To"] = _recipient(name, email)
+    message["Subject"] = _header_text(letter.subject)
+    message["Date"] = format_datetime(now)
+    message["Message-ID"] = f"<{notification_id}@{sender.domain}>"
+    message["Auto-Submitted"] = "auto-generated"
+    # Base64: lines of any length and letters of any alphabet pass every server.
+    message.set_content(letter.text, cte="base64")
+    message.add_alternative(letter.html, subtype="html", cte="base64")
+    message.set_boundary(f"billbus-{notification_id.hex}")
+    return message
+
+
+def sender_address(mail_from: str, studio_name: str) -> Address:
+    """`"Studio" <billing@…>`: the studio by its name, the installation by its address.
+
+    Raises SystemExit: MAIL_FROM is no address.
+    """
+    try:
+        return Address(_header_text(studio_name, NAME_LENGTH_LIMIT), addr_spec=mail_from)
+    except (ValueError, IndexError, MessageError):
+        raise SystemExit("billbus: MAIL_FROM is not an e-mail address") from None
+
+
+def _recipient(name: str, email: str) -> Address:
+    try:
+        if len(email) > ADDRESS_LENGTH_LIMIT or _ENCODED_WORD in email:
+            raise ValueError
+        address = Address(_header_text(name, NAME_LENGTH_LIMIT), addr_spec=email)
+    except (ValueError, IndexError, MessageError):
+        raise RecipientRefused("address_malformed") from None
+    if not address.domain:
+        raise RecipientRefused("address_malformed")
+    return address
+
+
+def _header_text(text: str, limit: int = SUBJECT_LENGTH_LIMIT) -> str:
+    """Safe in a header: the standard library decodes what looks encoded, and writes line ends out of it."""
+    return one_line(text.replace(_ENCODED_WORD, "= ?"), limit)
+
+
+class MailConnection:
+    """One connection, for one thread."""
+
+    def __init__(self, server: smtplib.SMTP) -> None:
+        self._server = server
+
+    def send(self, message: EmailMessage) -> None:
+        """Returns when the server has taken it. Raises RecipientRefused, MessageDeferred, MailAway."""
+        try:
+            self._server.send_message(message)
+        except smtplib.SMTPRecipientsRefused as refused:
+            raise _of_recipient(next(iter(refused.recipients.values()))[0]) from None
+        except smtplib.SMTPNotSupportedError:
+            raise RecipientRefused("address_not_ascii") from None
+        except smtplib.SMTPResponseException as error:
+            raise MessageDeferred(f"smtp_{error.smtp_code}") from None
+        except OSError as error:
+            # smtplib's own exceptions are OSErrors, as timeouts and resets are.
+            raise MailAway(cause=type(error).__name__) from None
+
+
+def _of_recipient(smtp_code: int) -> BillbusError:
+    name = f"smtp_{smtp_code}"
+    return RecipientRefused(name) if smtp_code >= _PERMANENT else MessageDeferred(name)
+
+
+@contextmanager
+def open_connection(settings: MailSettings) -> Iterator[MailConnection]:
+    """Connects, secures and signs in as `settings` say. Raises MailAway."""
+    try:
+        server = _connect(settings)
+    except OSError as error:
+        raise MailAway(cause=type(error).__name__) from None
+    limit = Timer(CONNECTION_LIMIT_SECONDS, _cut, [server])
+    limit.daemon = True
+    limit.start()
+    try:
+        yield MailConnection(server)
+    finally:
+        limit.cancel()
+        _close(server)
+
+
+def _connect(settings: MailSettings) -> smtplib.SMTP:
+    host, port = settings.smtp_host or "", settings.smtp_port
+    # We greet as the domain that we write from; else smtplib would ask who this machine is.
+    domain = settings.mail_from.rpartition("@")[2]
+    if settings.smtp_security == "tls":
+        context = ssl.create_default_context()
+        server: smtplib.SMTP = smtplib.SMTP_SSL(
+            host, port, domain, timeout=ANSWER_TIMEOUT_SECONDS, context=context
+        )
+    else:
+        server = smtplib.SMTP(host, port, domain, timeout=ANSWER_TIMEOUT_SECONDS)
+    try:
+        if settings.smtp_security == "starttls":
+            server.starttls(context=ssl.create_default_context())
+        if settings.smtp_user is not None and settings.smtp_password is not None:
+            server.login(settings.smtp_user, settings.smtp_password.get_secret_value())
+    except OSError:
+        server.close()
+        raise
+    return server
+
+
+def _cut(server: smtplib.SMTP) -> None:
+    """Whoever reads or writes there gets an error at once; closing alone would not wake them."""
+    with suppress(OSError):
+        if server.sock is not None:
+            server.sock.shutdown(socket.SHUT_RDWR)
+
+
+def _close(server: smtplib.SMTP) -> None:
+    try:
+        server.quit()
+    except OSError:
+        server.close()

@@ -1,0 +1,163 @@
+"""Letters say what happens to money and when, in both languages, and nothing in them must be fetched."""
+
+import re
+from datetime import timedelta
+from html.parser import HTMLParser
+
+import pytest
+
+from notifications.kinds import KINDS, Occasion
+from notifications.links import read_link
+from notifications.rendering import Letter, render
+from tests.unit.notifications.situations import (
+    EXPIRES_AT,
+    INVOICE_ID,
+    KEY,
+    LINKS,
+    NOW,
+    PERIOD_END,
+    PRICE,
+    SUBSCRIPTION_ID,
+    letter,
+    situation,
+)
+
+LANGUAGES = ("ru", "en")
+SUM = {"ru": "1\u00a0490\u00a0₽", "en": "RUB\u00a01,490"}
+PART = {"ru": "490,50\u00a0₽", "en": "RUB\u00a0490.50"}
+# The studio's day, which is already the next one.
+ENDS = {"ru": "29\u00a0ноября\u00a02026", "en": "29\u00a0November\u00a02026"}
+EXPIRES = {"ru": "2\u00a0декабря\u00a02026, 01:00", "en": "2\u00a0December\u00a02026, 01:00"}
+TODAY = {"ru": "21\u00a0ноября\u00a02026", "en": "21\u00a0November\u00a02026"}
+NO_CHARGE = {"ru": "не спис", "en": "othing was charged"}
+
+# What each letter must tell, by language.
+FACTS: dict[str, list[dict[str, str]]] = {
+    "renewal": [SUM, ENDS, EXPIRES],
+    "period_end": [ENDS],
+    "invoice_issued": [SUM, EXPIRES],
+    "payment_succeeded": [SUM, TODAY, ENDS],
+    "payment_failed": [SUM, EXPIRES, NO_CHARGE],
+    "refund": [PART],
+    "subscription_started": [ENDS],
+    "subscription_ended": [],
+}
+# Whoever reads these words alone learns nothing about their money.
+BARE_WORDS = re.compile(
+    r"\b(requires_action|pending|unknown|declined|canceled|incomplete|void|expired|succeeded|failed)\b"
+)
+FETCHING = re.compile(r"<(img|link|script|iframe|object|embed|video|form)\b|url\(|@import|@font-face", re.I)
+
+
+class Reader(HTMLParser):
+    """Buttons (links that stand in a colored cell) and other links, in order."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.links: list[str] = []
+        self.buttons = html.count("background-color:#1f5eff")
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag == "a":
+            self.links.append(dict(attrs)["href"] or "")
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_letter_has_its_facts_in_text_and_html(kind: str, language: str) -> None:
+    written = letter(kind, language)
+    for fact in FACTS[kind]:
+        assert fact[language] in written.text
+        assert fact[language] in written.html
+    assert "Стандарт" in written.text + written.subject
+    assert f'<html lang="{language}">' in written.html
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_letter_has_one_button_at_most_and_fetches_nothing(kind: str, language: str) -> None:
+    html = letter(kind, language).html
+    reader = Reader(html)
+    assert reader.buttons <= 1
+    assert FETCHING.search(html) is None
+    assert all(link.startswith("https://yoga.example.org") for link in reader.links)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_state_is_named_barely_and_nothing_is_left_unfilled(kind: str, language: str) -> None:
+    written = letter(kind, language)
+    for words in (written.subject, written.text, re.sub(r"<[^>]*>", " ", written.html)):
+        assert not BARE_WORDS.search(re.sub(r"https?://\S+", "", words))
+        assert "None" not in words
+        assert "{" not in words
+
+
+def test_every_kind_has_a_template_in_both_languages_and_none_has_too_many() -> None:
+    subjects = {letter(kind, language).subject for kind in KINDS for language in LANGUAGES}
+    assert len(subjects) == len(KINDS) * len(LANGUAGES)
+
+
+def links_of(written: Letter) -> list[tuple[str, object, object]]:
+    tokens = re.findall(r"https://yoga\.example\.org/links/(\S+)", written.text)
+    links = [read_link(KEY, token, NOW) for token in tokens]
+    return [(link.purpose, link.subject_id, link.expires_at) for link in links]
+
+
+def test_a_renewal_pays_the_open_invoice_or_ends_with_the_period() -> None:
+    assert links_of(letter("renewal")) == [
+        ("pay", INVOICE_ID, EXPIRES_AT),
+        ("cancel", SUBSCRIPTION_ID, PERIOD_END),
+    ]
+
+
+def test_a_renewal_without_an_invoice_says_the_price_and_asks_for_nothing() -> None:
+    written = letter("renewal", invoice=None)
+    assert SUM["ru"] in written.text
+    assert "сейчас платить не нужно" in written.text
+    assert [purpose for purpose, _, _ in links_of(written)] == ["cancel"]
+
+
+def test_a_link_ends_when_the_studios_clock_says_so() -> None:
+    ahead = timedelta(days=2)
+    written = letter("payment_failed", studio={"clock_offset": ahead, "now": NOW + ahead})
+    assert links_of(written) == [("pay", INVOICE_ID, EXPIRES_AT - ahead)]
+
+
+def test_a_card_is_shown_by_its_last_digits_alone() -> None:
+    written = letter("payment_succeeded")
+    assert "•••• 1111" in written.text
+    assert "411111" not in written.text + written.html
+    unknown = letter("payment_succeeded", payment={"card_mask": None})
+    assert "Карта" not in unknown.text
+
+
+def test_money_that_came_too_late_is_not_called_a_paid_invoice() -> None:
+    written = letter("payment_succeeded", payment={"is_applied": False}, invoice={"state": "expired"})
+    assert "Платить ещё раз не нужно" in written.text
+    assert "оплачен." not in written.text
+
+
+def test_an_end_to_come_says_until_when_it_works() -> None:
+    now = situation(subscription={"is_ending": True}, invoice=None)
+    written = render("subscription_ended", now, Occasion("ending"), None, LINKS, NOW)
+    assert ENDS["ru"] in written.text
+    assert links_of(written) == []
+
+
+@pytest.mark.parametrize(
+    "name", ["<b>Анна</b>", 'Анна "Ann" & Co', "Анна\r\nBcc: all@example.org", "А" * 5_000, "\u202eannA", ""]
+)
+def test_a_name_is_only_ever_a_name(name: str) -> None:
+    written = letter("renewal", customer={"name": name})
+    assert "<b>" not in written.html
+    assert "\u202e" not in written.text
+    assert max(len(line) for line in written.text.splitlines()) < 1_000
+    assert "\nBcc:" not in written.text
+    assert "\r" not in written.text
+
+
+def test_the_same_situation_gives_the_same_letter() -> None:
+    assert letter("renewal") == letter("renewal")
+    assert PRICE.amount_minor == 149_000
