@@ -1,6 +1,6 @@
 """Which PostgreSQL binaries this machine has.
 
-Called by `runtime.postgres` and by the tests. Runs nothing but `postgres --version`; never installs.
+Called by `runtime.postgres`, by backups and by the tests. Runs nothing but `--version`; never installs.
 """
 
 import importlib.util
@@ -60,6 +60,17 @@ def find_installations() -> list[PostgresInstallation]:
     return list({one.bin_dir.resolve(): one for one in reversed(found)}.values())[::-1]
 
 
+def find_client_directories() -> list[tuple[Path, int]]:
+    """Where pg_dump and pg_restore are, with their major version: beside a server, alone, or on PATH."""
+    places = [installation.bin_dir for installation in find_installations()]
+    places += [path for pattern in _SYSTEM_PATTERNS for path in Path("/").glob(pattern[1:])]
+    on_path = shutil.which("pg_dump")
+    if on_path is not None:
+        places.append(Path(on_path).parent)
+    versions = {place: _version_of(place / "pg_dump") for place in dict.fromkeys(places)}
+    return [(place, int(version.split(".")[0])) for place, version in versions.items() if version]
+
+
 def _given() -> Iterator[PostgresInstallation]:
     named = os.environ.get(BIN_VARIABLE)
     if not named:
@@ -100,11 +111,16 @@ def _directory_of_pg_config() -> Iterator[Path]:
 def _examine(bin_dir: Path, origin: Origin) -> PostgresInstallation | None:
     if not (bin_dir / "initdb").is_file() or not (bin_dir / "postgres").is_file():
         return None
-    version = re.search(r"\(PostgreSQL\) (\d+(?:\.\d+)?)", _ask(str(bin_dir / "postgres"), "--version"))
+    version = _version_of(bin_dir / "postgres")
     if version is None:
         return None
-    installation = PostgresInstallation(bin_dir, version[1], origin)
+    installation = PostgresInstallation(bin_dir, version, origin)
     return installation if installation.major >= OLDEST_MAJOR else None
+
+
+def _version_of(program: Path) -> str | None:
+    version = re.search(r"\(PostgreSQL\) (\d+(?:\.\d+)?)", _ask(str(program), "--version"))
+    return version[1] if version else None
 
 
 def _ask(*command: str) -> str:
