@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Annotated
 from uuid import UUID
 
+import httpx
 import typer
 from sqlalchemy import Connection
 
@@ -21,6 +22,8 @@ from web.passwords import hash_password
 group = typer.Typer(no_args_is_help=True, help="The demo studio.")
 
 DEMO_HOST = "localhost"
+CALLBACKS = ("check", "pay", "fail", "refund")
+TWIN_TIMEOUT_SECONDS = 10.0
 DEMO_STUDIO_ID: UUID = derived_id("demo", "studio")
 DEMO_PROVIDER_ACCOUNT_ID: UUID = derived_id("demo", "provider_account", "cloudpayments")
 # Long before anybody's clock, a test studio's included.
@@ -100,6 +103,9 @@ def seed(
     staff_password: Annotated[
         str | None, typer.Option(envvar="DEMO_STAFF_PASSWORD", help="Hires the demo's staff with it.")
     ] = None,
+    callbacks_url: Annotated[
+        str | None, typer.Option(help="The client API, as the twin reaches it: told to the twin.")
+    ] = None,
 ) -> None:
     """Create the demo studio with plans, prices, staff and a provider account, or update addresses."""
     settings = load_settings(SeedSettings)
@@ -108,7 +114,21 @@ def seed(
         seed_demo(connection, settings.sealing_key.get_secret_value(), account, origin or [])
         if staff_password is not None:
             _hire(connection, hash_password(staff_password))
+    if callbacks_url is not None:
+        tell_twin(account, callbacks_url)
     typer.echo(DEMO_STUDIO_ID)
+
+
+def tell_twin(account: TwinAccount, callbacks_url: str) -> None:
+    """Registers the terminal at the twin, with where to call back. Idempotent. Raises httpx.HTTPError."""
+    base = f"{callbacks_url}/callbacks/cloudpayments/{DEMO_PROVIDER_ACCOUNT_ID}"
+    site = {
+        "secret": account.secret,
+        "is_test": True,
+        "callbacks": {kind: f"{base}/{kind}" for kind in CALLBACKS},
+    }
+    url = f"{account.api_url}/_twin/sites/{account.public_id}"
+    httpx.put(url, json=site, timeout=TWIN_TIMEOUT_SECONDS).raise_for_status()
 
 
 def seed_demo(
