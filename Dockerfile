@@ -34,6 +34,7 @@ ENV PATH=/opt/billbus/bin:/usr/local/bin:/usr/bin:/bin \
     PYTHONPATH=/app \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \
+    BILLBUS_VERSION=${BILLBUS_VERSION} \
     HOME=/tmp
 WORKDIR /app
 USER 10001:10001

@@ -26,12 +26,14 @@ def main() -> int:
     parser.add_argument("--admin", required=True, help="the managers' admin, at the same host")
     parser.add_argument("--staff", required=True, help="the e-mail of somebody who may approve refunds")
     parser.add_argument("--twin", required=True, help="the CloudPayments twin")
+    parser.add_argument("--mailbox", required=True, help="where the letters to customers are seen")
     parser.add_argument("--logs", help="where the installation's logs are, told when a step fails")
     given = parser.parse_args()
     console = Console(highlight=False)
     try:
         with ApiClient(given.api) as api, ApiClient(given.admin) as staff:
-            story = Story(api, staff, given.twin, given.staff, os.environ.get("STAFF_PASSWORD", ""))
+            password = os.environ.get("STAFF_PASSWORD", "")
+            story = Story(api, staff, given.twin, given.mailbox, given.staff, password)
             return play(story, console, given.logs)
     except KeyboardInterrupt:
         return INTERRUPTED_EXIT_CODE

@@ -39,12 +39,20 @@ class Story:
     """One fresh customer. Facts that a later step needs are set by the earlier one."""
 
     def __init__(
-        self, api: ApiClient, staff: ApiClient, twin_url: str, staff_email: str, staff_password: str
+        self,
+        api: ApiClient,
+        staff: ApiClient,
+        twin_url: str,
+        mailbox_url: str,
+        staff_email: str,
+        staff_password: str,
     ) -> None:
         self._api = api
         self._staff = staff
         self._credentials = {"email": staff_email, "password": staff_password}
         self._twin_url = twin_url.rstrip("/")
+        self._mailbox_url = mailbox_url.rstrip("/")
+        self._email = ""
         self._price: Json = {}
         self._subscription_id = ""
         self._invoice_id = ""
@@ -59,6 +67,7 @@ class Story:
         self._api.sign_in_with(tokens["access_token"])
         me = self._api.get(f"{API}/me")
         expect(me["email"] == email, f"to be signed in as {email}", me)
+        self._email = email
         return Told(email)
 
     def list_plans(self, _deadline: float) -> Told:
@@ -126,6 +135,17 @@ class Story:
         )
         return Told(f"until {subscription['current_period_end'][:10]}", states="subscription active")
 
+    def read_letter(self, deadline: float) -> Told:
+        """The product wrote, over SMTP, that the invoice is paid."""
+        number = self._invoice()["number"]
+        letter = wait_for(
+            lambda: self._find_letter(number),
+            lambda seen: seen is not None,
+            f"a letter to {self._email} about invoice {number}",
+            deadline,
+        )
+        return Told(f"“{letter['subject']}”" if letter else "")
+
     def request_refund(self, deadline: float) -> Told:
         wish = {"amount_minor": self._price["amount"]["amount_minor"], "reason": REFUND_REASON}
         answer = self._api.command(f"{API}/invoices/{self._invoice_id}/refund-requests", wish, deadline)
@@ -190,6 +210,17 @@ class Story:
     def _pay_callback(self) -> Json | None:
         return next((one for one in self._callbacks() if one["name"] == "pay"), None)
 
+    def _find_letter(self, words: str) -> Json | None:
+        """The newest letter to our customer that holds these words."""
+        try:
+            answer = httpx.get(
+                f"{self._mailbox_url}/_mailbox/messages", timeout=TWIN_SECONDS_MAX, trust_env=False
+            )
+            letters: list[Json] = answer.raise_for_status().json()
+        except httpx.HTTPError as error:
+            raise StepFailed(f"the mailbox at {self._mailbox_url}", repr(error)) from error
+        return next((one for one in letters if self._email in one["to"] and words in one["text"]), None)
+
     def _callbacks(self) -> list[Json]:
         """The provider's notifications about this payment, as its twin keeps them."""
         try:
@@ -211,6 +242,7 @@ STEPS: tuple[tuple[str, Step], ...] = (
     ("Pays at the provider", Story.press_pay),
     ("The provider calls back", Story.hear_callback),
     ("The subscription begins", Story.be_active),
+    ("A letter comes", Story.read_letter),
     ("Asks for a refund", Story.request_refund),
     ("Staff approves it", Story.approve_refund),
     ("The money goes back", Story.get_money_back),

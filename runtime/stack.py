@@ -37,7 +37,9 @@ from runtime.stack_servers import POSTGRES, RABBIT, Servers, command_directories
 from runtime.stack_services import (
     ROOT,
     Ground,
+    Service,
     bootstrap_commands,
+    mailbox_service,
     metrics_urls,
     product_services,
     seed_command,
@@ -47,8 +49,11 @@ from runtime.stack_services import (
 WATCH_SECONDS = 0.5
 STORY_STOP_SECONDS = 5.0
 INTERRUPTED_EXIT_CODE = 130
-PORT_NAMES = ("twin", POSTGRES, "state_updater", "billing_consumer.0", "billing_consumer.1", "worker")
-KEPT = (POSTGRES, RABBIT, "twin", "celery", "logs", SECRETS_FILE, PORTS_FILE, SHELL_FILE)
+PORT_NAMES = (
+    *("twin", "mailbox", "smtp", POSTGRES, "state_updater", "billing_consumer.0", "billing_consumer.1"),
+    *("worker", "events", "cron"),
+)
+KEPT = (POSTGRES, RABBIT, "twin", "mailbox", "celery", "logs", SECRETS_FILE, PORTS_FILE, SHELL_FILE)
 
 
 class Interrupted(BaseException):
@@ -80,7 +85,7 @@ class Stack:
             self._forget()
         secrets = load_secrets(self._options.state_dir)
         with self._progress:
-            self._crew.launch([twin_service(self._options.state_dir, self._ports["twin"])])
+            self._crew.launch(self._sandbox())
             self._servers.start()
             ground = self._ground = Ground(
                 state_dir=self._options.state_dir,
@@ -97,11 +102,20 @@ class Stack:
             self._crew.wait_until_ready()
             register_at_twin(ground)
 
+    def _sandbox(self) -> list[Service]:
+        """What stands for the world outside."""
+        state_dir, ports = self._options.state_dir, self._ports
+        return [
+            twin_service(state_dir, ports["twin"]),
+            mailbox_service(state_dir, ports["mailbox"], ports["smtp"]),
+        ]
+
     def play(self) -> int:
         """The story's exit code. It is a client as any other, told only addresses and the staff's login."""
         ground = self._standing
         command = [sys.executable, "-m", "demo", "--api", ground.client_url, "--twin", ground.twin_url]
         command += ["--admin", ground.admin_url.removesuffix("/admin/"), "--staff", DEMO_STAFF]
+        command += ["--mailbox", ground.mailbox_url]
         environment = os.environ | {
             "DATABASE_URL": ground.database_url,
             "STAFF_PASSWORD": ground.secrets.staff_password,
@@ -143,7 +157,10 @@ class Stack:
             ("Managers' admin", f"{ground.admin_url}  ({DEMO_STAFF}, STAFF_PASSWORD of {shell_file})"),
             ("API documents", f"{ground.client_url}/docs and {ground.admin_url}api/v1/docs"),
         ]
-        rows += [("Provider's twin", f"{ground.twin_url}/_twin/ledger")]
+        rows += [
+            ("Provider's twin", f"{ground.twin_url}/_twin/ledger"),
+            ("Letters", f"{ground.mailbox_url}/"),
+        ]
         if servers.rabbit is not None:
             console = f"{servers.rabbit.management_url}  (user and password: {shell_file})"
             rows.append(("RabbitMQ console", console))

@@ -28,6 +28,7 @@ class Secrets:
     provider_secret: str = field(repr=False)
     form_key: str = field(repr=False)
     staff_password: str = field(repr=False)
+    link_key: str = field(repr=False)
 
 
 def load_secrets(state_dir: Path) -> Secrets:
@@ -40,6 +41,7 @@ def load_secrets(state_dir: Path) -> Secrets:
         "provider_secret": secrets.token_urlsafe(24),
         "form_key": secrets.token_urlsafe(48),
         "staff_password": secrets.token_urlsafe(12),
+        "link_key": secrets.token_urlsafe(48),
     }
     all_of_them = Secrets(**{**made, **kept})
     if kept.keys() != made.keys():

@@ -45,6 +45,11 @@ class Ground:
         return f"http://{LOOPBACK}:{self.ports['twin']}"
 
     @property
+    def mailbox_url(self) -> str:
+        """Where one reads what customers were sent."""
+        return f"http://{LOOPBACK}:{self.ports['mailbox']}"
+
+    @property
     def log_dir(self) -> Path:
         return self.state_dir / "logs"
 
@@ -97,6 +102,17 @@ def twin_service(state_dir: Path, port: int) -> Service:
     )
 
 
+def mailbox_service(state_dir: Path, port: int, smtp_port: int) -> Service:
+    """Takes every message that the product sends, and shows it. Knows nothing of the product either."""
+    ports = ("--port", str(port), "--smtp-port", str(smtp_port))
+    return Service(
+        "mailbox",
+        ("-m", "sandbox.mailbox", *ports, "--state", str(state_dir / "mailbox")),
+        base_environment(),
+        ready_url=f"http://{LOOPBACK}:{port}/healthz",
+    )
+
+
 def bootstrap_commands(ground: Ground) -> list[Service]:
     """What runs to its end before anything else; these do not wait for each other."""
     commands = [Service("schema", _billbus("db", "bootstrap"), bus_environment(ground))]
@@ -126,11 +142,15 @@ def seed_command(ground: Ground) -> Service:
 
 
 def product_services(ground: Ground) -> list[Service]:
-    """Both APIs, consumers, relay, worker and beat."""
+    """Both APIs, consumers, relay, worker, beat, events and cron."""
     # On RabbitMQ two share the partitions, as in production; the embedded run spares the memory.
     consumer_count = 1 if ground.amqp_url is None else 2
     consumers = [_consumer(ground, index, consumer_count) for index in range(consumer_count)]
-    return [_client_api(ground), _admin_api(ground), *consumers, _relay(ground), *_task_services(ground)]
+    return [
+        *(_client_api(ground), _admin_api(ground), *consumers, _relay(ground), *_task_services(ground)),
+        _counted(ground, "events", ("-m", "integrations"), bus_environment(ground)),
+        _counted(ground, "cron", ("-m", "cron"), bus_environment(ground)),
+    ]
 
 
 def metrics_urls(ground: Ground) -> dict[str, str]:
@@ -157,6 +177,7 @@ def _client_api(ground: Ground) -> Service:
         "TOKEN_KEY": ground.secrets.token_key,
         "SEALING_KEY": ground.secrets.sealing_key,
         "DEMO_SIGN_IN": "true",
+        **_links(ground),
     }
     ready_url = f"http://{LOOPBACK}:{port}/healthz/ready"
     return Service("client_api", ("-m", "client_api"), bus_environment(ground) | own, ready_url)
@@ -189,17 +210,30 @@ def _relay(ground: Ground) -> Service:
 def _task_services(ground: Ground) -> list[Service]:
     worker = task_environment(ground) | {"SEALING_KEY": ground.secrets.sealing_key}
     worker[METRICS_VARIABLE] = str(ground.ports["worker"])
+    worker |= _links(ground) | {
+        "SMTP_HOST": LOOPBACK,
+        "SMTP_PORT": str(ground.ports["smtp"]),
+        "SMTP_SECURITY": "none",
+        "MAIL_FROM": "billing@example.org",
+    }
     return [
         Service("worker", ("-m", "state_updater.tasks", "worker"), worker, ready_words=" ready."),
         # Celery's worker hears a signal only when its broker brings something: beat's next sweep does.
         Service(
             "beat",
             ("-m", "state_updater.tasks", "beat"),
-            task_environment(ground),
+            # Who watches the demo waits for its letters.
+            task_environment(ground) | {"NOTIFY_EVERY_SECONDS": "1"},
             ready_words="beat begins",
             ends_last=True,
         ),
     ]
+
+
+def _links(ground: Ground) -> dict[str, str]:
+    """What signs the links in messages and checks them, and where they lead."""
+    base_url = f"http://{{host}}:{ground.ports['client_api']}"
+    return {"LINK_KEY": ground.secrets.link_key, "LINK_BASE_URL": base_url}
 
 
 def _counted(ground: Ground, name: str, words: tuple[str, ...], environment: Mapping[str, str]) -> Service:
