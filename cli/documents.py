@@ -1,8 +1,10 @@
 """`billbus docs`: the pages that are made from the code. Tests compare them with what lies in `docs/`."""
 
+import orjson
 import typer
 
 from billing import MACHINES
+from bus.documents.asyncapi import document
 from kit.machine import NOWHERE, Machine
 from models.migrate import revision_files
 
@@ -19,6 +21,17 @@ def states() -> None:
 def schema() -> None:
     """Print docs/schema.sql: the SQL of every migration, in order."""
     typer.echo(schema_page(), nl=False)
+
+
+@group.command()
+def asyncapi() -> None:
+    """Print docs/asyncapi.json: everything that travels on the bus, as AsyncAPI 3."""
+    typer.echo(asyncapi_document(), nl=False)
+
+
+def asyncapi_document() -> str:
+    """JSON, indented, in the order of the registry."""
+    return orjson.dumps(document(), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE).decode()
 
 
 def states_page() -> str:

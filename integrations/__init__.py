@@ -1,1 +1,4 @@
-"""What listens to the bus: the log of events, planned messages, the search index. Never writes billing state."""
+"""Everything that listens to events: their log, the planning of messages, the search index.
+
+Run by `python -m integrations`; no other room calls it, and nothing here sends a command.
+"""

@@ -9,8 +9,10 @@ from uuid import UUID
 
 import psycopg
 from psycopg.conninfo import make_conninfo
-from sqlalchemy import Connection, Engine, create_engine, text
+from sqlalchemy import Connection, Engine, ExceptionContext, create_engine, event, text
 from sqlalchemy.engine import make_url
+
+from runtime.metrics import DATABASE_ERRORS
 
 CONNECT_TIMEOUT_SECONDS = 5
 LOCK_TIMEOUT_MS = 3_000
@@ -18,6 +20,13 @@ STATEMENT_TIMEOUT_MS = 10_000
 IDLE_TIMEOUT_MS = 30_000
 POOL_SIZE = 10
 POOL_OVERFLOW = 10
+# SQLSTATE classes and codes of errors that no row is guilty of: rolled back for concurrency, no space or
+# memory or connections, stopped by an operator, input and output, locked by another, a standby for now.
+MOMENTARY_CLASSES = frozenset({"40", "53", "57", "58"})
+MOMENTARY_CODES = frozenset({"55P03", "25006"})
+# Bad data and broken constraints: found by the very row, and answered where it was written.
+CLASSES_OF_ROWS = frozenset({"22", "23"})
+LOST_CONNECTION = "08000"
 
 
 def _connect_arguments(role: str, application_name: str) -> dict[str, str | int]:
@@ -43,7 +52,7 @@ def libpq_url(database_url: str) -> str:
 def create_role_engine(database_url: str, role: str, application_name: str) -> Engine:
     """A pool of connections that run as `role`. READ COMMITTED; pinged before use."""
     url = make_url(database_url).set(drivername="postgresql+psycopg")
-    return create_engine(
+    engine = create_engine(
         url,
         connect_args=_connect_arguments(role, application_name),
         pool_size=POOL_SIZE,
@@ -52,12 +61,26 @@ def create_role_engine(database_url: str, role: str, application_name: str) -> E
         # What is bound to a statement may be personal or sealed; an exception shall not carry it into a log.
         hide_parameters=True,
     )
+    event.listen(engine, "handle_error", _count_error)
+    return engine
+
+
+def _count_error(context: ExceptionContext) -> None:
+    state = getattr(context.original_exception, "sqlstate", None) or LOST_CONNECTION
+    if state[:2] not in CLASSES_OF_ROWS:
+        DATABASE_ERRORS.labels(state[:2]).inc()
 
 
 def connect_as(database_url: str, role: str, application_name: str) -> psycopg.Connection[tuple[object, ...]]:
     """One driver connection that runs as `role`, for the apply path and for LISTEN. Not in autocommit."""
     conninfo = make_conninfo(libpq_url(database_url), **_connect_arguments(role, application_name))
     return psycopg.connect(conninfo)
+
+
+def is_momentary(error: psycopg.Error) -> bool:
+    """Nothing is wrong with what was done: a deadlock, a time-out, a full disk. It may pass."""
+    state = error.sqlstate or ""
+    return state[:2] in MOMENTARY_CLASSES or state in MOMENTARY_CODES
 
 
 @contextmanager

@@ -18,8 +18,12 @@ GRACE_SECONDS: Final = 10
 CONNECTIONS_LIMIT: Final = 2_000
 
 
-def serve(app: FastAPI, host: str, port: int) -> None:
-    """Until SIGTERM or SIGINT; requests in hand are answered first."""
+def serve(app: FastAPI, host: str, port: int, trusted_proxies: str = "") -> None:
+    """Until SIGTERM or SIGINT; requests in hand are answered first.
+
+    `trusted_proxies` as in the settings: whoever connects from there says from which address and by which
+    scheme somebody came to it. Of anybody else such headers are not read.
+    """
     uvicorn.run(
         app,
         host=host,
@@ -30,8 +34,9 @@ def serve(app: FastAPI, host: str, port: int) -> None:
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=GRACE_SECONDS,
         server_header=False,
-        # Whoever connects is who asks; a gateway before us will say which addresses of its own to trust.
-        proxy_headers=False,
+        # Without this uvicorn trusts the loopback and a variable of its own.
+        proxy_headers=bool(trusted_proxies),
+        forwarded_allow_ips=trusted_proxies,
         access_log=False,
         log_config=None,
     )

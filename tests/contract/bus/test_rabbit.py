@@ -68,7 +68,7 @@ def test_one_returned_command_fails_its_whole_group_and_no_other(
 def test_an_event_that_nobody_wants_is_kept_where_ops_can_see_it(
     rabbit_transport: RabbitTransport, channel: BlockingChannel, studio_id: UUID
 ) -> None:
-    unwanted = event("refund.requested", studio_id)
+    unwanted = event("nobody.wants_this", studio_id)
     with closing(rabbit_transport.events.event_publisher()) as publisher:
         publisher.publish([unwanted])
     _, properties, _ = channel.basic_get(UNROUTED)

@@ -8,6 +8,7 @@ from uuid import UUID
 import psycopg
 
 from bus.embedded.session import Connection
+from bus.port import SUBSCRIPTIONS as PRODUCT_SUBSCRIPTIONS
 from bus.port import Consumer, Delivery, Envelope, Publisher, Subscription
 from bus.rabbit.upkeep import list_dead_letters
 from bus.topology import dead_letter_queues
@@ -62,7 +63,7 @@ def event(name: str, studio_id: UUID) -> Envelope:
 
 @dataclass
 class RabbitTransport:
-    """A virtual host of its own."""
+    """A virtual host of its own, with the product's queues and the test's."""
 
     server: RabbitServer
     amqp_url: str
@@ -70,7 +71,8 @@ class RabbitTransport:
     age_seconds: float = QUEUE_AGE_SECONDS
 
     def __post_init__(self) -> None:
-        bus = RabbitBus(self.amqp_url, "test", SUBSCRIPTIONS, STAND_BY_DELAY_SECONDS, STEP_BACK_SECONDS)
+        declared = (*PRODUCT_SUBSCRIPTIONS, *SUBSCRIPTIONS)
+        bus = RabbitBus(self.amqp_url, "test", declared, STAND_BY_DELAY_SECONDS, STEP_BACK_SECONDS)
         bus.declare()
         self.commands: Bus = bus
         self.events: Bus = bus

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from billing import MACHINES
-from cli.documents import schema_page, states_page
+from cli.documents import asyncapi_document, schema_page, states_page
 
 DOCS = Path(__file__).resolve().parents[3] / "docs"
 
@@ -16,6 +16,11 @@ def test_states_page_is_up_to_date() -> None:
 def test_schema_page_is_up_to_date() -> None:
     written = (DOCS / "schema.sql").read_text("utf-8")
     assert written == schema_page(), "run `billbus docs schema > docs/schema.sql`"
+
+
+def test_asyncapi_document_is_up_to_date() -> None:
+    written = (DOCS / "asyncapi.json").read_text("utf-8")
+    assert written == asyncapi_document(), "run `billbus docs asyncapi > docs/asyncapi.json`"
 
 
 def test_states_page_shows_every_edge_of_every_machine() -> None:
