@@ -13,7 +13,7 @@ from bus.port import Publisher
 from kit.clock import Clock, system_clock
 from runtime.settings import AdminSettings
 from storage.database import create_role_engine
-from web import documentation, health, problems
+from web import bus_page, documentation, health, problems
 from web.edge import Edge
 from web.hosts import HostDirectory
 from web.outlet import Outlet
@@ -32,6 +32,8 @@ same functions.
 Sign in, or make a token on your own page, and send it as `Authorization: Bearer`. What a role may do is one
 table, shown at each path. States change by command only: `202` as soon as a command is kept, its result with
 `Prefer: wait=N`. Errors are RFC 9457 problems with a stable `code`.
+
+What other systems hear of, and how they listen: [the bus](bus).
 """
 
 
@@ -72,6 +74,7 @@ def _add_routes(app: FastAPI) -> None:
     for room in (staff, dashboards, lists, actions, health):
         app.include_router(room.router)
     documentation.mount(app, PREFIX)
+    bus_page.mount(app, PREFIX)
 
     @app.get("/", include_in_schema=False)
     async def to_the_pages() -> RedirectResponse:

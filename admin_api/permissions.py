@@ -45,6 +45,8 @@ PERMISSIONS: Final[dict[str, frozenset[Role]]] = {
     "staff.read": _MANAGING,
     "staff.write": _OWNING,
     "audit.read": _MANAGING | _OPERATING,
+    "events.read": _MANAGING | _OPERATING,
+    "notifications.read": _DESK | _OPERATING,
     "export": _MANAGING,
     "platform.read": _PLATFORM,
     "platform.write": _PLATFORM,

@@ -7,6 +7,7 @@ from admin_api.listings.billing import INVOICES, SUBSCRIPTIONS
 from admin_api.listings.catalog import PLANS, PRICES
 from admin_api.listings.csv import EXPORT_LIMIT, export_csv
 from admin_api.listings.details.customers import CustomerDetail, customer_card
+from admin_api.listings.details.events import EventDetail, event_detail
 from admin_api.listings.details.invoices import InvoiceDetail, invoice_detail
 from admin_api.listings.details.parked import ParkedDetail, parked_detail
 from admin_api.listings.details.payments import (
@@ -19,6 +20,7 @@ from admin_api.listings.details.payments import (
 )
 from admin_api.listings.details.plans import PlanDetail, plan_detail
 from admin_api.listings.details.subscriptions import SubscriptionDetail, subscription_detail
+from admin_api.listings.events import EVENTS_LOG, NOTIFICATIONS
 from admin_api.listings.filters import Filter
 from admin_api.listings.listing import (
     COUNT_LIMIT,
@@ -49,6 +51,8 @@ _ALL: Final = (
     with_row_as_detail(PROVIDER_ACCOUNTS),
     replace(PARKED, detail=parked_detail, detail_view=ParkedDetail),
     with_row_as_detail(AUDIT),
+    replace(EVENTS_LOG, detail=event_detail, detail_view=EventDetail),
+    with_row_as_detail(NOTIFICATIONS),
 )
 LISTINGS: Final[dict[str, Listing]] = {listing.name: listing for listing in _ALL}
 

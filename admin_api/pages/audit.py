@@ -10,7 +10,7 @@ from uuid import UUID
 from starlette.requests import Request
 
 from admin_api.listings.operations import AuditRow
-from admin_api.pages.cells import Cell, Fact, cell_of, href_of, label_of, state_cell, who_cell
+from admin_api.pages.cells import Cell, Fact, cell_of, label_of, state_cell, subject_cell, who_cell
 from admin_api.pages.doors import desk_of
 from admin_api.pages.frame import tell
 from admin_api.pages.words import WORDS, knows
@@ -50,20 +50,11 @@ def sentence(request: Request, item: AuditRow, subjects: Mapping[UUID, Subject])
     subject = subjects.get(item.subject_id) if item.subject_id else None
     parts = [who_cell(request, item.who), Cell(tell(request, f"{_DID}{item.action}"))]
     if subject is not None and subject.id != item.who.id:
-        parts += [Cell("—"), subject_cell(request, subject)]
+        # What it is, as far as the words of what was done leave it open.
+        parts += [Cell("—"), subject_cell(request, subject, "audit.of")]
     if item.command_state and item.command_state != "applied":
         parts.append(state_cell(request, "operation", item.command_state))
     return Cell(" ".join(part.text for part in parts), "sentence", parts=tuple(parts))
-
-
-def subject_cell(request: Request, subject: Subject) -> Cell:
-    """What it is, as far as the words of what was done leave it open."""
-    name = tell(request, key) if knows(key := f"command.{subject.name}") else subject.name
-    key = f"audit.of.{subject.listing}"
-    if not knows(key):
-        key = f"thing.{subject.listing}"
-    text = tell(request, key, {"name": name or tell(request, "page.unnamed")})
-    return Cell(text, href=href_of(request, subject.listing, subject.id))
 
 
 def facts_of(request: Request, item: AuditRow) -> list[Fact]:

@@ -43,7 +43,12 @@ _NAMES: Final = (
     "number", "name", "label", "transaction_id", "public_id", "invoice", "customer", "plan", "kind", "action",
 )  # fmt: skip
 # What these are is what was done.
-_DOINGS: Final = {"parked": ("kind",), "audit": ("action",)}
+_DOINGS: Final = {
+    "parked": ("kind",),
+    "audit": ("action",),
+    "events": ("kind",),
+    "notifications": ("kind",),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +123,8 @@ def listing_of(action: Action) -> str:
 def heading_of(request: Request, listing: str, view: object) -> str:
     """What kind of thing this is, and what people call it."""
     name = _name_of(view, _DOINGS.get(listing, _NAMES))
-    key = doing_key(name) or f"value.kind.{name}"
+    own = f"value.{listing}.kind.{name}"
+    key = doing_key(name) or (own if knows(own) else f"value.kind.{name}")
     return tell(request, f"thing.{listing}", {"name": tell(request, key) if knows(key) else name})
 
 

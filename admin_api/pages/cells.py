@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from enum import Enum
 from typing import Final, Literal
+from urllib.parse import urlencode
 from uuid import UUID
 
 import orjson
@@ -21,6 +22,8 @@ from admin_api.pages.doors import desk_of, language_of
 from admin_api.pages.frame import tell, when_text
 from admin_api.pages.words import knows
 from admin_api.queries.names import Who
+from admin_api.queries.subjects import Subject
+from bus.messages import ERRORS
 from web.views import Money
 
 Color = Literal["grey", "blue", "azure", "green", "orange", "red", "purple", "dark"]
@@ -51,6 +54,11 @@ COLORS: Final[dict[str, Color]] = {
     "past_due": "orange",
     "refused": "red",
     "parked": "red",
+    "command.parked": "red",
+    "notification.failed": "red",
+    "failed": "red",
+    "planned": "grey",
+    "superseded": "dark",
     "rejected": "red",
     "refunded": "purple",
     "partially_refunded": "purple",
@@ -155,6 +163,8 @@ def cell_of(request: Request, listing: str, name: str, value: object) -> Cell:
             return _text_cell(request, listing, name, value)
         case Who():
             return who_cell(request, value)
+        case Subject():
+            return subject_cell(request, value, "thing")
         case BaseModel() if hasattr(value, "id"):
             return _named_cell(request, name, value)
         case _:
@@ -204,6 +214,24 @@ def table_of(
     return Table(listing, title, [label_of(request, listing, name) for name in names], rows)
 
 
+def subject_cell(request: Request, subject: Subject, manner: str) -> Cell:
+    """What it is, in the words `<manner>.<listing>`, or in those that all things have."""
+    key = f"{manner}.{subject.listing}"
+    if not knows(key):
+        key = f"thing.{subject.listing}"
+    name = tell(request, doing) if (doing := doing_key(subject.name)) else subject.name
+    text = tell(request, key, {"name": name or tell(request, "page.unnamed")})
+    return Cell(text, href=href_of(request, subject.listing, subject.id))
+
+
+def trace_href(request: Request, correlation_id: str) -> str | None:
+    """All events of one request, for whoever may read them."""
+    listing = LISTINGS["events"]
+    if not desk_of(request).person.may(listing.permission):
+        return None
+    return f"/admin/{listing.name}/list?{urlencode({'correlation_id': correlation_id})}"
+
+
 def href_of(request: Request, listing: str, thing_id: object) -> str | None:
     """The page of one thing, for whoever may open it."""
     found = LISTINGS.get(listing)
@@ -226,13 +254,15 @@ def _id_cell(request: Request, name: str, value: UUID) -> Cell:
 def _text_cell(request: Request, listing: str, name: str, value: str) -> Cell:
     if name == "state":
         return state_cell(request, MACHINES.get(listing, listing), value)
+    if name == "correlation_id":
+        return Cell(value, kind="code", href=trace_href(request, value))
     if name == "command_state":
         return state_cell(request, "operation", value)
     if name in ("action", "kind") and (key := doing_key(value)):
         return Cell(tell(request, key))
     for key in (f"value.{listing}.{name}.{value}", f"value.{_VALUES.get(name, name)}.{value}"):
         if knows(key):
-            kind: CellKind = "badge" if name in _BADGES else "short"
+            kind: CellKind = "badge" if name in _BADGES or value in ERRORS else "short"
             return Cell(tell(request, key), kind, COLORS.get(value, "grey"))
     if (
         name in _PROBLEMS

@@ -41,7 +41,15 @@ MENU: Final[tuple[tuple[str, tuple[Entry, ...]], ...]] = (
         ),
     ),
     ("menu.catalog", (_listing("plans", "fa-tags"), _listing("prices", "fa-ruble-sign"))),
-    ("menu.operations", (_listing("parked", "fa-box-archive"), _listing("audit", "fa-clipboard-list"))),
+    (
+        "menu.operations",
+        (
+            _listing("parked", "fa-box-archive"),
+            _listing("events", "fa-bolt"),
+            _listing("notifications", "fa-envelope"),
+            _listing("audit", "fa-clipboard-list"),
+        ),
+    ),
     (
         "menu.settings",
         (

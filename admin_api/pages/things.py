@@ -57,7 +57,12 @@ SECTIONS: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
     "received": ("received", ("transaction_id", "amount", "refunded", "card_mask", "received_at")),
     "refunds": ("refunds", ("created_at", "state", "amount", "origin", "reason")),
     "invoices": ("invoices", ("number", "state", "total", "due", "created_at")),
-    "subscriptions": ("subscriptions", ("plan", "price", "state", "current_period_end")),
+    "subscriptions": (
+        "subscriptions",
+        ("plan", "price", "state", "current_period_end", "cancel_at_period_end"),
+    ),
+    "notifications": ("notifications", ("due_at", "kind", "channel", "state", "problem")),
+    "trail": ("events", ("occurred_at", "kind", "subject", "customer")),
     "calls": ("calls", ("started_at", "kind", "call_number", "outcome", "next_at")),
     "ledger": ("ledger", ("at", "debit", "credit", "amount")),
     "prices": (
@@ -75,6 +80,7 @@ SECTIONS: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
 NOTE: Final = "add_note"
 REPLAY: Final = "replay_command"
 PEOPLE: Final = frozenset({"customers", "staff"})
+TOLD_OF: Final = frozenset({"subscriptions", "invoices", "payments", "received", "refunds"})
 # Lists that stand beside the others where there is room.
 _BESIDE: Final = frozenset({"audit", "history"})
 # Fields that a page shows in a way of their own, or not at all.
@@ -99,7 +105,11 @@ def context(request: Request, listing: Listing, view: BaseModel) -> dict[str, An
         "timeline": timeline(request, getattr(view, "timeline", ())),
         "notes": _notes(request, view),
         "drawing": _drawing(request, machine, view),
-        "buttons": [*_without_note(buttons), *_audit_link(request, listing, thing_id)],
+        "buttons": [
+            *_without_note(buttons),
+            *_audit_link(request, listing, thing_id),
+            *_events_link(request, listing, thing_id),
+        ],
         "note_form": _note_form(request, buttons, thing_id),
         "foreseen": _foreseen(request, listing, thing_id),
         "notice": request.state.notice,
@@ -211,6 +221,13 @@ def _audit_link(request: Request, listing: Listing, thing_id: UUID) -> list[Butt
     if listing.name not in PEOPLE or not desk_of(request).person.may("audit.read"):
         return []
     return [Button(f"/admin/audit/list?who={thing_id}", tell(request, "page.their_audit"))]
+
+
+def _events_link(request: Request, listing: Listing, thing_id: UUID) -> list[Button]:
+    """For what events tell of: all of them."""
+    if listing.name not in TOLD_OF or not desk_of(request).person.may("events.read"):
+        return []
+    return [Button(f"/admin/events/list?subject={thing_id}", tell(request, "page.its_events"))]
 
 
 def _drawing(request: Request, machine: str, view: BaseModel) -> Markup | None:

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from starlette.requests import Request
 
-from admin_api.pages.cells import Cell, doing_key, state_cell, who_cell
+from admin_api.pages.cells import Cell, doing_key, state_cell, trace_href, who_cell
 from admin_api.pages.frame import problem_text, tell, when_text
 from admin_api.pages.words import knows
 from admin_api.queries.timeline import Moment
@@ -23,6 +23,7 @@ class Line:
     what: str
     state: Cell | None
     who: Cell | None
+    trace: Cell | None
 
 
 def timeline(request: Request, moments: Iterable[Moment]) -> list[Line]:
@@ -41,6 +42,7 @@ def timeline(request: Request, moments: Iterable[Moment]) -> list[Line]:
             what=_what(request, one),
             state=_state(request, one, answers),
             who=who_cell(request, one.who) if one.who else None,
+            trace=_trace(request, one),
         )
         for one in moments
         if not (one.kind == "answer" and one.outcome == "applied")
@@ -59,6 +61,12 @@ def _what(request: Request, one: Moment) -> str:
         case "call" | "callback":
             text = tell(request, f"{one.kind}.{one.what}")
             return f"{text} ({one.code})" if one.code else text
+
+
+def _trace(request: Request, one: Moment) -> Cell | None:
+    """Where everything that came of a command is told."""
+    href = trace_href(request, one.correlation_id) if one.kind == "command" and one.correlation_id else None
+    return Cell(tell(request, "page.its_events"), href=href) if href else None
 
 
 def _reason(request: Request, code: str) -> str:

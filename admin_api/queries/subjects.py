@@ -13,7 +13,10 @@ from web.views import View
 
 
 class Subject(View):
-    """Something that was acted upon: the listing where it stands, and its name or number."""
+    """Something that was acted upon: the listing where it stands, and its name or number.
+
+    A command stands in one only while it is parked.
+    """
 
     listing: str
     id: UUID
@@ -38,7 +41,8 @@ _SUBJECTS: Final = text("""
     UNION ALL SELECT 'provider_accounts', id, public_id FROM provider_account WHERE id = ANY(:ids)
     UNION ALL SELECT 'invitations', id, email FROM invitation WHERE id = ANY(:ids)
     UNION ALL SELECT 'tokens', id, label FROM session WHERE id = ANY(:ids) AND label IS NOT NULL
-    UNION ALL SELECT 'parked', command_id, kind FROM command_journal WHERE command_id = ANY(:ids)
+    UNION ALL SELECT CASE state WHEN 'parked' THEN 'parked' ELSE 'commands' END, command_id, kind
+        FROM command_journal WHERE command_id = ANY(:ids)
 """)
 
 

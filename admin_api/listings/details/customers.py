@@ -10,6 +10,7 @@ from sqlalchemy import or_, select, text
 from admin_api.desk import Desk
 from admin_api.listings.billing import INVOICES, SUBSCRIPTIONS, InvoiceRow, SubscriptionRow
 from admin_api.listings.details.parts import PARTS_LIMIT, parts_of
+from admin_api.listings.events import NOTIFICATIONS, NotificationRow
 from admin_api.listings.operations import AUDIT, AuditRow
 from admin_api.listings.payments import PAYMENTS, PaymentRow
 from admin_api.listings.people import CUSTOMERS, CustomerRow
@@ -17,7 +18,15 @@ from admin_api.listings.refunds import REFUNDS, RefundRow
 from admin_api.queries.ids import among
 from admin_api.queries.names import Named, staff_names
 from admin_api.walls import GuardedSession
-from models.tables import Audit, CustomerNote, Invoice, PaymentAttempt, Refund, Subscription
+from models.tables import (
+    Audit,
+    CustomerNote,
+    Invoice,
+    Notification,
+    PaymentAttempt,
+    Refund,
+    Subscription,
+)
 from web.views import Money, View
 
 
@@ -40,6 +49,7 @@ class CustomerDetail(CustomerRow):
     invoices: Sequence[InvoiceRow]
     payments: Sequence[PaymentRow]
     refunds: Sequence[RefundRow]
+    notifications: Sequence[NotificationRow]
     notes: Sequence[NoteView]
     audit: Sequence[AuditRow]
 
@@ -65,6 +75,7 @@ def customer_card(desk: Desk, customer_id: UUID) -> CustomerDetail:
         refunds = parts_of(desk, session, REFUNDS, RefundRow, among(Refund.invoice_id, ids))
         subjects = {customer_id, *ids, *(each.id for each in subscriptions)}
         subjects |= {*(each.id for each in payments), *(each.id for each in refunds)}
+        written = Notification.customer_id == customer_id
         about = or_(among(Audit.subject_id, subjects), Audit.principal == f"customer:{customer_id}")
         return CustomerDetail(
             **dict(head),
@@ -73,6 +84,7 @@ def customer_card(desk: Desk, customer_id: UUID) -> CustomerDetail:
             invoices=invoices,
             payments=payments,
             refunds=refunds,
+            notifications=parts_of(desk, session, NOTIFICATIONS, NotificationRow, written),
             notes=_notes(session, customer_id),
             audit=parts_of(desk, session, AUDIT, AuditRow, about),
         )

@@ -6,6 +6,7 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "action.create_subscription": ("Оформить подписку", "Create a subscription"),
     "action.change_subscription": ("Сменить цену подписки", "Change the price"),
     "action.cancel_subscription": ("Отменить подписку", "Cancel the subscription"),
+    "action.cancel_subscription_at_period_end": ("Не продлевать подписку", "Cancel at the end of the period"),
     "action.issue_invoice": ("Выставить счёт", "Issue an invoice"),
     "action.void_invoice": ("Аннулировать счёт", "Void the invoice"),
     "action.request_refund": ("Вернуть деньги", "Refund"),
@@ -111,6 +112,15 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
         "Сумма больше допустимой: {limit_minor}",
         "The sum is over the limit of {limit_minor}",
     ),
+    "problem.subscription_ending": (
+        "Подписка и так закончится вместе с оплаченным периодом",
+        "The subscription ends with the period that is paid for",
+    ),
+    "problem.period_moved": (
+        "Оплаченный период уже другой: он до {current_period_end}",
+        "The period that is paid for is another by now: it ends at {current_period_end}",
+    ),
+    "problem.not_due": ("Время ещё не пришло", "It is not time yet"),
     "problem.payment_in_progress": ("Сейчас идёт оплата", "A payment is being processed"),
     "problem.price_not_available": ("Эта цена сейчас не продаётся", "This price is not for sale"),
     "problem.transition_refused": (

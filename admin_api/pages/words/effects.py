@@ -20,6 +20,14 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
         "Со следующего периода подписка пойдёт по цене «{plan}», {amount_minor}; оплаченный не изменится",
         "From its next period it costs {amount_minor} ({plan}); the period that is paid for stays as it is",
     ),
+    "effect.step.subscription.renew": (
+        "Подписка «{plan}» продлится на следующий период",
+        "The subscription to {plan} goes on for its next period",
+    ),
+    "effect.step.subscription.let_end": (
+        "Подписка «{plan}» доработает оплаченный период, закончится и не продлится",
+        "The subscription to {plan} lasts until the period that is paid for is over, and is not renewed",
+    ),
     "effect.step.subscription.cancel": (
         "Подписка «{plan}» закончится сразу; оплаченные деньги сами не вернутся",
         "The subscription to {plan} ends at once; money that was paid does not go back by itself",

@@ -19,6 +19,8 @@ from tests.integration.admin_api.conftest import Office
 # Where nobody is signed in yet, and the documents.
 OPEN = {
     f"GET {PREFIX}/docs",
+    f"GET {PREFIX}/bus",
+    f"GET {PREFIX}/bus/asyncapi.json",
     f"POST {PREFIX}/sign-in",
     f"POST {PREFIX}/invitation",
     f"POST {PREFIX}/invitation/accept",

@@ -182,6 +182,21 @@ def test_form_says_how_many_subscriptions_renew_at_the_new_price_and_from_when(m
     }
 
 
+def test_new_price_reaches_neither_what_is_ending_nor_the_period_that_is_invoiced(manager: Clerk) -> None:
+    shop, ends_at = manager.shop, start_of(day(20)) + timedelta(hours=12)
+    ending, invoiced = activate(shop, ends_at), activate(shop, ends_at)
+    assert shop.tell(
+        shop.cancel(ending, None, at_period_end=True), shop.renew(invoiced, ends_at)
+    ) == ["applied"] * 2  # fmt: skip
+    renewed_until = shop.one(
+        "SELECT period_end FROM invoice WHERE subscription_id = :id AND state = 'open'", id=invoiced
+    )
+    _, reach = manager.foresee("set_price", shop.plan_id, **wish(10)).lines
+    assert (reach.facts["count"], reach.facts["date"]) == (
+        1, renewed_until.astimezone(ends_at.tzinfo).date().isoformat(),
+    )  # fmt: skip
+
+
 def test_price_of_another_period_reaches_nobody(manager: Clerk) -> None:
     activate(manager.shop, start_of(day(5)))
     codes = manager.codes("set_price", manager.shop.plan_id, **wish(1, period_unit="year"))

@@ -41,6 +41,25 @@ def test_active_subscription_changes_its_price_from_the_next_period(manager: Cle
     )
 
 
+def test_active_subscription_is_let_end_with_its_period(manager: Clerk) -> None:
+    shop, subscription_id = manager.shop, manager.shop.pay().subscription_id
+    assert subscription_id is not None
+    ends_at = shop.one("SELECT current_period_end FROM subscription WHERE id = :id", id=subscription_id)
+    assert shop.tell(shop.renew(subscription_id, ends_at)) == ["applied"]
+    assert manager.open("subscriptions", subscription_id) == {
+        "change_subscription", "cancel_subscription", "cancel_subscription_at_period_end",
+    }  # fmt: skip
+    assert manager.codes("cancel_subscription_at_period_end", subscription_id)[:2] == [
+        "step.invoice.void", "step.subscription.let_end",
+    ]  # fmt: skip
+    assert manager.tell("cancel_subscription_at_period_end", subscription_id) == "applied"
+    assert shop.state("subscription", subscription_id) == "active"
+    assert manager.open("subscriptions", subscription_id) == {"cancel_subscription"}
+    assert manager.codes("change_subscription", subscription_id, price_id=shop.add_price()) == [
+        "subscription_ending",
+    ]  # fmt: skip
+
+
 def test_invoice_is_issued_foreseen_and_voided_once(manager: Clerk) -> None:
     shop = manager.shop
     lines = [{"description": "Зал", "quantity": 2, "unit_amount_minor": 149_050}]
@@ -156,6 +175,7 @@ def test_unapplied_money_is_given_back_by_staff(manager: Clerk) -> None:
         ("void_invoice", {"reason": WHY}),
         ("request_refund", {"amount_minor": 1, "reason": WHY}),
         ("cancel_subscription", {}),
+        ("cancel_subscription_at_period_end", {}),
         ("approve_refund", {}),
         ("retry_look_up_of_payment", {}),
         ("refund_received", {"amount_minor": 1, "reason": WHY}),
@@ -170,6 +190,7 @@ def test_what_belongs_to_another_studio_is_not_there(
     assert shop.tell(shop.request(refund_id, paid, 1)) == ["applied"]
     subject_id = {
         "cancel_subscription": paid.subscription_id,
+        "cancel_subscription_at_period_end": paid.subscription_id,
         "approve_refund": refund_id,
         "retry_look_up_of_payment": paid.attempt_id,
         "refund_received": paid.payment_id,

@@ -21,6 +21,7 @@ from storage.database import connect_as, create_role_engine
 from storage.provider_calls import Subject
 from storage.staff import invite
 from tests.integration.admin_api.conftest import Office
+from tests.integration.integrations.hearing import hear
 from web.hosts import HostDirectory
 from web.outlet import Outlet
 
@@ -65,7 +66,8 @@ class Past:
 
 
 def live_through(office: Office, name: str) -> Past:
-    """A paid subscription, an open invoice, a refund, stray money, a parked command, people, a note."""
+    """A paid subscription, an open invoice, a refund, stray money, a parked command, people, a note; and all
+    that the world hears of it."""
     shop = office.shop
     staff_id = office.staff["owner"]
     with shop.owner.begin() as connection:
@@ -109,6 +111,7 @@ def live_through(office: Office, name: str) -> Past:
         token = {"id": token_id, "studio_id": shop.studio_id, "staff_id": staff_id}
         connection.execute(_TOKEN, {**token, "kind": "token", "label": "reports"})
         connection.execute(_TOKEN, {**token, "id": new_id(), "kind": "browser", "label": None})
+    hear(shop)
     return Past(office, paid, stray.payment_id, refund_id, parked.command_id, invoice_id, token_id)
 
 

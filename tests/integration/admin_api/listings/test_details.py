@@ -154,7 +154,7 @@ def test_subscription_page_has_its_invoices_and_what_was_written_down(desk_of: D
     subscription = subscription_detail(desk_of(past.office), past.paid.subscription_id)
     assert subscription.metadata == {"hall": 3}
     assert [one.id for one in subscription.invoices] == [past.paid.invoice_id]
-    assert subscription.allowed_triggers == ["change", "cancel"]
+    assert subscription.allowed_triggers == ["change", "renew", "let_end", "cancel"]
     assert [step.trigger for step in subscription.path] == ["create", "activate"]
 
 

@@ -30,7 +30,7 @@ def ids(desk: Desk, name: str, query: ListQuery = IDS) -> set[UUID]:
 def owned(shop: Shop, name: str) -> set[UUID]:
     """Ids of a studio's rows as the tables' owner sees them."""
     listing = LISTINGS[name]
-    key = "command_id" if name == "parked" else "id"
+    key = listing.key_name
     where = {"parked": "AND state = 'parked'", "tokens": "AND staff_member_id IS NOT NULL"}.get(name, "")
     table = listing.model.__tablename__
     return {
