@@ -4,8 +4,9 @@ import signal
 from functools import partial
 
 from billing_consumer.consumer import BillingConsumer
+from bus.port import BusRefused
 from bus.transports import choose_bus
-from runtime.logging import configure
+from runtime.error_reporting import begin_logging
 from runtime.metrics import serve_metrics
 from runtime.settings import ConsumerSettings, load_settings
 from storage.database import connect_as
@@ -16,8 +17,8 @@ ROLE = "billbus_updater"
 
 def main() -> None:
     settings = load_settings(ConsumerSettings)
-    configure(SERVICE, settings.log_level)
-    serve_metrics(settings.metrics_port)
+    begin_logging(SERVICE, settings)
+    serve_metrics(settings.metrics_port, settings.metrics_host)
     database_url = settings.database_url.get_secret_value()
     amqp_url = settings.amqp_url.get_secret_value() if settings.amqp_url else None
 
@@ -31,7 +32,10 @@ def main() -> None:
 
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
-    consumer.run()
+    try:
+        consumer.run()
+    except BusRefused as refused:
+        raise SystemExit(f"billbus: {refused}") from None
 
 
 if __name__ == "__main__":

@@ -23,14 +23,11 @@ from runtime.crash_points import crash_point
 from runtime.logging import bind, without_values
 from runtime.metrics import ATTEMPT_OUTCOMES, COMMAND_AGE_SECONDS, COMMANDS_ANSWERED, GROUP_SIZE
 from state_updater.apply import Answer, Applied, Received, apply_group
+from storage.database import is_momentary
 
 WAIT_SECONDS = 0.5
 # What is momentary is tried again this often at once; then the command goes back to the journal.
 TRIES_AT_ONCE = 3
-# SQLSTATE classes and codes of errors that no command is guilty of: rolled back for concurrency, no space or
-# memory or connections, stopped by an operator, input and output, locked by another, a standby for now.
-MOMENTARY_CLASSES = frozenset({"40", "53", "57", "58"})
-MOMENTARY_CODES = frozenset({"55P03", "25006"})
 # A command that was being applied alone at this many crashes in a row is parked: it kills the process.
 CRASHES_LIMIT = 5
 # Commands of a group up to this size get a line each in the log; of a larger one those that were not applied.
@@ -45,12 +42,6 @@ log = structlog.get_logger(__name__)
 
 class PostgresAway(Exception):
     """The connection is gone: nothing can be said of any command."""
-
-
-def is_momentary(error: psycopg.Error) -> bool:
-    """Nothing is wrong with the command: a deadlock, a time-out, a full disk. It may pass."""
-    state = error.sqlstate or ""
-    return state[:2] in MOMENTARY_CLASSES or state in MOMENTARY_CODES
 
 
 class BillingConsumer:

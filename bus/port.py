@@ -19,6 +19,13 @@ class BusAway(Transient):
     code = "bus_away"
 
 
+class BusRefused(Exception):
+    """The bus lets this process not do its work: a queue or a right is missing, or a password is wrong.
+
+    Raised at a process's start only, which it ends. Once it has worked it waits: people may be mending it.
+    """
+
+
 @dataclass(frozen=True, slots=True)
 class Envelope:
     """A message on its way. `route` is the partition number of a command, the name of an event."""
@@ -70,6 +77,7 @@ class Consumer(Protocol):
 
         Waits up to `wait_seconds` for the first; returns [] when nothing came. Reconnects for ever by itself,
         so it raises nothing for a broker that is away; deliveries of a lost connection come again.
+        Raises BusRefused.
         """
 
     def acknowledge(self, deliveries: Sequence[Delivery]) -> None:

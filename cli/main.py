@@ -6,8 +6,25 @@ import httpx
 import sqlalchemy.exc
 import typer
 
-from cli import bus, database, demo, documents, machines, refunds, staff, studios, verification
+from backups.failures import BackupFailed
+from cli import (
+    backups,
+    bus,
+    configuration,
+    database,
+    demo,
+    documents,
+    jobs,
+    machines,
+    refunds,
+    staff,
+    studios,
+    verification,
+)
+from cli.service_urls import ServiceUrlWrong
+from models.logins import LoginRefused
 from models.migrate import RolesMissing
+from runtime.logging import configure
 from storage.sealing import SealingKeyWrong
 from storage.verification import InvariantsMissing
 
@@ -20,16 +37,29 @@ app.add_typer(refunds.group, name="refunds")
 app.add_typer(machines.group, name="machines")
 app.add_typer(studios.group, name="studio")
 app.add_typer(staff.group, name="staff")
+app.add_typer(jobs.group, name="cron")
+app.add_typer(configuration.group, name="config")
 app.add_typer(demo.group, name="demo")
 app.add_typer(documents.group, name="docs")
 app.command(name="verify")(verification.verify_books)
+app.add_typer(backups.group, name="backup")
+app.command(name="restore-drill")(backups.restore_drill)
+app.command(name="restore")(backups.restore_backup)
 
 
 def main() -> None:
     """Runs the command line; what a person can mend is told in a sentence, not in a traceback."""
+    configure("billbus", "ERROR")
     try:
         app(prog_name="billbus")
-    except (RolesMissing, SealingKeyWrong, InvariantsMissing) as error:
+    except (
+        BackupFailed,
+        RolesMissing,
+        SealingKeyWrong,
+        InvariantsMissing,
+        ServiceUrlWrong,
+        LoginRefused,
+    ) as error:
         sys.exit(f"billbus: {error}")
     except sqlalchemy.exc.OperationalError as error:
         # Never the statement or its parameters: they may hold what is sealed.

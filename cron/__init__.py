@@ -1,1 +1,1 @@
-"""What is done by the clock. Finds what is due, accepts commands, plans reminders; changes no state itself."""
+"""What the clock asks for: finds what is due, plans reminders, accepts commands. Writes no billing state."""

@@ -9,8 +9,9 @@ import json
 import logging
 import re
 import sys
-from collections.abc import Iterator, Mapping, MutableMapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Final
@@ -34,6 +35,10 @@ _SECRET_KEY = re.compile(
 _URL_PASSWORD = re.compile(r"(://[^\s:/@]*):[^\s@/]+@")
 _STATEMENT_PARAMETERS = re.compile(r"^\[parameters: .*$", re.MULTILINE)
 _ROW_DETAIL = re.compile(r"^(?:DETAIL: |CONTEXT:  JSON data).*$", re.MULTILINE)
+# What pydantic and PostgreSQL quote of an input that they could not take.
+_INPUT = re.compile(
+    r"(?<=input_value=).*(?=, input_type=)|(?<=invalid input syntax for type ).*$", re.MULTILINE
+)
 # Loud at INFO and of no use there; uvicorn's access lines are written by the API itself.
 # Celery tells of every sweep at INFO, in three loggers, every two seconds.
 _QUIET_LOGGERS = (
@@ -48,17 +53,35 @@ _QUIET_LOGGERS = (
     "celery.beat",
     "celery.worker.strategy",
     "celery.app.trace",
+    "elastic_transport",
 )
+# Of a line, what an error's report says too.
+_IDS = ("trace.id", "command.id", "studio.id")
 
 
-def configure(service_name: str, level: str = "INFO") -> None:
+@dataclass(frozen=True, slots=True)
+class LoggedError:
+    """An exception that was logged at error or above; `message` and `ids` are those of its line."""
+
+    exception: BaseException
+    message: str
+    level: str
+    logger: str
+    ids: Mapping[str, str]
+
+
+Report = Callable[[LoggedError], None]
+
+
+def configure(service_name: str, level: str = "INFO", report: Report | None = None) -> None:
     """Sends structlog, the standard library's logging and warnings to stdout. Idempotent.
 
-    `level` is a name of the standard library, any case.
+    `level` is a name of the standard library, any case. `report` hears of errors; it must not wait.
     """
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         _ecs_names(service_name),
+        *([_telling(report)] if report else []),
         structlog.processors.StackInfoRenderer(),
         structlog.processors.format_exc_info,
         _redact,
@@ -155,6 +178,30 @@ def _ecs_names(service_name: str) -> Processor:
     return add
 
 
+def _telling(report: Report) -> Processor:
+    """Before exceptions become text. A report that cannot be made must not cost the line."""
+
+    def tell(_logger: WrappedLogger, _method_name: str, event: EventDict) -> EventDict:
+        exception = _exception_of(event.get("exc_info"))
+        if exception is not None and event["log.level"] in ("error", "critical"):
+            ids = {name: str(event[name]) for name in _IDS if name in event}
+            message = without_values(str(event["event"]))
+            with suppress(Exception):
+                report(LoggedError(exception, message, event["log.level"], event["log.logger"], ids))
+        return event
+
+    return tell
+
+
+def _exception_of(exc_info: object) -> BaseException | None:
+    """As the standard library takes it: an exception, its triple, or anything true for the one in hand."""
+    if isinstance(exc_info, tuple):
+        exc_info = exc_info[1]
+    elif exc_info and not isinstance(exc_info, BaseException):
+        exc_info = sys.exc_info()[1]
+    return exc_info if isinstance(exc_info, BaseException) else None
+
+
 def _redact(_logger: WrappedLogger, _method_name: str, event: EventDict) -> EventDict:
     for key in list(event):
         if not key.startswith("_"):
@@ -183,7 +230,7 @@ def _is_secret(key: str) -> bool:
 
 def without_values(text: str) -> str:
     """An exception's text without what came from rows and requests: a traceback says where, not what."""
-    for pattern in (_STATEMENT_PARAMETERS, _ROW_DETAIL):
+    for pattern in (_STATEMENT_PARAMETERS, _ROW_DETAIL, _INPUT):
         text = pattern.sub(REDACTED, text)
     return _URL_PASSWORD.sub(rf"\1:{REDACTED}@", text)[-EXCEPTION_CHARACTERS_MAX:]
 

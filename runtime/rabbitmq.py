@@ -16,6 +16,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
@@ -75,17 +76,24 @@ class RabbitServer:
     """One node; its first user is an administrator with a random name and password, `guest` never exists.
 
     Ports, user and data stay the same over stop, kill and start, and for a later object on the same state
-    directory too unless somebody has taken a port meanwhile. A quorum queue declared less than about a second
-    before kill() never comes back on RabbitMQ 3.10: wait some seconds after declaring.
+    directory too unless somebody has taken a port meanwhile. `configuration` are further lines of its
+    rabbitmq.conf; where they load definitions, the users are those and ours is none of them. A quorum queue
+    declared less than about a second before kill() never comes back on RabbitMQ 3.10: wait some seconds.
     """
 
     def __init__(
-        self, state_dir: Path, *, installation: RabbitInstallation | None = None, management: bool = False
+        self,
+        state_dir: Path,
+        *,
+        installation: RabbitInstallation | None = None,
+        management: bool = False,
+        configuration: Sequence[str] = (),
     ) -> None:
         self.home = state_dir.absolute() / "rabbitmq"
         self.log_file = self.home / "rabbitmq.log"
         self._given_installation = installation
         self._management = management
+        self._configuration = configuration
         self._identity: NodeIdentity | None = None
         self._guardian: subprocess.Popen[str] | None = None
         self._lock = DirectoryLock(self.home)
@@ -102,6 +110,10 @@ class RabbitServer:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
+
+    @property
+    def amqp_port(self) -> int:
+        return self._known_identity().amqp_port
 
     @property
     def amqp_url(self) -> str:
@@ -182,13 +194,10 @@ class RabbitServer:
 
     def control(self, *words: str) -> str:
         """What `rabbitmqctl` answers. Raises RabbitUnavailable with its complaint."""
-        installation = self._given_installation or find_installation()
-        if installation is None:
-            raise RabbitUnavailable("RabbitMQ is not here any more.")
-        identity = self._known_identity()
+        directory, environment = self.tools()
         done = subprocess.run(
-            [str(installation.script_dir / "rabbitmqctl"), "-q", "-n", identity.name, *words],
-            env=self._environment(installation, identity),
+            [str(directory / "rabbitmqctl"), "-q", *words],
+            env=environment,
             cwd=self.home,
             stdin=subprocess.DEVNULL,
             capture_output=True,
@@ -198,6 +207,13 @@ class RabbitServer:
         if done.returncode != 0:
             raise RabbitUnavailable(f"rabbitmqctl {words[0]}: {done.stderr.strip() or done.stdout.strip()}")
         return done.stdout
+
+    def tools(self) -> tuple[Path, dict[str, str]]:
+        """Where `rabbitmqctl` and its like lie, and the environment in which they find this node."""
+        installation = self._given_installation or find_installation()
+        if installation is None:
+            raise RabbitUnavailable("RabbitMQ is not here any more.")
+        return installation.script_dir, self._environment(installation, self._known_identity())
 
     def _amqp_url(self, vhost: str) -> str:
         one = self._known_identity()
@@ -242,6 +258,7 @@ class RabbitServer:
         ]
         if self._management:
             lines += [f"management.tcp.ip = {LOOPBACK}", f"management.tcp.port = {identity.management_port}"]
+        lines += self._configuration
         _write_private(self.home / "rabbitmq.conf", "\n".join([*lines, ""]))
         plugins = "rabbitmq_management" if self._management else ""
         (self.home / "enabled_plugins").write_text(f"[{plugins}].\n")

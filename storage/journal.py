@@ -50,7 +50,7 @@ def accept(
 
     Idempotent by `command_id`: a repeat with the same `request_hash` finds the first row and its result, with
     another hash it raises Refused("idempotency_key_reused"). `principal` reads `customer:<id>`,
-    `callback:<id>`, `task:<id>`, `staff:<id>` or `cron:<job>`.
+    `link:<customer id>`, `callback:<id>`, `task:<id>`, `staff:<id>` or `cron:<job>`.
     """
     body = encode(command)
     kind = type(command).__name__

@@ -16,13 +16,15 @@ import pika
 from pika import spec
 from pika.channel import Channel
 
-from bus.port import BusAway, Delivery
+from bus.port import BusAway, BusRefused, Delivery
 from bus.rabbit.link import Link, console_name
 from bus.rabbit.wire import read_delivery
 
 # Per queue: two groups of the largest usual size, so that the next is here while one is applied.
 PREFETCH = 200
 STEP_BACK_SECONDS = 60.0
+# Reply codes that time does not heal: no right or a wrong password, what is there differs, no virtual host.
+REFUSALS = ("403", "406", "530")
 
 logger = logging.getLogger(__name__)
 
@@ -46,7 +48,8 @@ class RabbitConsumer:
 
     A queue with a single active consumer serves the one who came first: the late-comer gets what the owner
     leaves when it dies. Once a minute it steps back, and an owner that has returned has its queue again.
-    `redeclare` is called before connecting again after the broker said that a queue is gone.
+    `redeclare` is called before connecting again after the broker said that a queue is gone; a user without
+    the right to make one then waits for people, or is refused if it has never been served.
     """
 
     def __init__(
@@ -68,7 +71,9 @@ class RabbitConsumer:
         self._channel: Channel | None = None
         self._generation = 0
         self._consumer_numbers = count(1)
-        self._queue_gone = False
+        self._queue_gone: str | None = None
+        self._never_served = set(queues)
+        self._refusal: str | None = None
         self._arrived: deque[_Arrived] = deque()
         self._something = threading.Condition()
         self._link = Link(amqp_url, f"{service} consumer", self)
@@ -77,7 +82,9 @@ class RabbitConsumer:
     def receive(self, limit: int, wait_seconds: float) -> list[Delivery]:
         """See `Consumer.receive`. Oldest is by arrival: partitions are interleaved, each in its own order."""
         with self._something:
-            self._something.wait_for(lambda: self._arrived, wait_seconds)
+            self._something.wait_for(lambda: self._arrived or self._refusal, wait_seconds)
+            if self._refusal is not None:
+                raise BusRefused(f"RabbitMQ refuses {self._service}: {self._refusal}")
             taken = [self._arrived.popleft() for _ in range(min(limit, len(self._arrived)))]
         return [read_delivery(one.properties, one.body, one.redelivered, one.receipt) for one in taken]
 
@@ -105,12 +112,13 @@ class RabbitConsumer:
         self._link.close()
 
     def prepare(self) -> None:
-        if self._queue_gone:
+        gone, self._queue_gone = self._queue_gone, None
+        if gone is not None:
             try:
                 self._redeclare()
             except BusAway as error:
-                logger.warning("%s: could not declare again: %s", self._service, error)
-            self._queue_gone = False
+                logger.error("%s: %s, and could not be made again: %s", self._service, gone, error)
+                self._take_refusal(str(error.facts["reason"]), gone)
 
     def channel_opened(self, channel: Channel) -> None:
         self._channel = channel
@@ -125,7 +133,9 @@ class RabbitConsumer:
 
     def channel_lost(self, reason: str) -> None:
         self._channel = None
-        self._queue_gone = self._queue_gone or reason.startswith("404")
+        if reason.startswith("404"):
+            self._queue_gone = reason
+        self._take_refusal(reason, reason)
         with self._something:
             self._generation += 1
             self._arrived.clear()
@@ -133,8 +143,17 @@ class RabbitConsumer:
     def _subscribe(self, channel: Channel, queue: str) -> str:
         """The consumer tag: always a new one, because a canceled tag lives on until the broker answers."""
         tag = f"{console_name(self._service)} {next(self._consumer_numbers)}"
-        channel.basic_consume(queue, self._arrive, consumer_tag=tag)
+        channel.basic_consume(queue, self._arrive, consumer_tag=tag, callback=partial(self._served, queue))
         return tag
+
+    def _served(self, queue: str, frame: object) -> None:
+        self._never_served.discard(queue)
+
+    def _take_refusal(self, reason: str, told: str) -> None:
+        if self._never_served and reason.startswith(REFUSALS):
+            with self._something:
+                self._refusal = told
+                self._something.notify()
 
     def _stand_by(self, channel: Channel) -> None:
         """The broker makes the next in line active when we cancel; if nobody is, that is us again."""

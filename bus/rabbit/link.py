@@ -6,6 +6,7 @@ connection, channel or queue, the answer is the same: throw both away, wait, and
 
 import logging
 import os
+import re
 import threading
 import time
 from collections.abc import Callable
@@ -13,7 +14,13 @@ from typing import Protocol
 
 import pika
 from pika.channel import Channel
-from pika.exceptions import AMQPConnectionError, ChannelClosed, ConnectionClosed
+from pika.exceptions import (
+    AMQPConnectionError,
+    ChannelClosed,
+    ConnectionClosed,
+    ProbableAccessDeniedError,
+    ProbableAuthenticationError,
+)
 
 from bus.backoff import reconnect_delay_seconds
 
@@ -24,6 +31,8 @@ BLOCKED_TIMEOUT_SECONDS = 10.0
 CLOSE_TIMEOUT_SECONDS = 3.0
 # A connection that has lived this long was a good one: the next wait starts from the shortest delay again.
 STEADY_SECONDS = 5.0
+
+_ANSWER = re.compile(r"""\((\d{3})\) (["'])(.+)\2""")
 
 logger = logging.getLogger(__name__)
 
@@ -166,6 +175,11 @@ def _describe(reason: BaseException) -> str:
     """What the broker said, or the kind of error; never the URL."""
     if isinstance(reason, ChannelClosed | ConnectionClosed):
         return f"{reason.reply_code} {reason.reply_text}"
+    if isinstance(reason, ProbableAuthenticationError | ProbableAccessDeniedError):
+        # Here pika keeps the broker's answer as text alone.
+        answer = _ANSWER.search(str(reason.args[0]))
+        if answer is not None:
+            return f"{answer[1]} {answer[3]}"
     if isinstance(reason, AMQPConnectionError) and reason.args:
         return f"{type(reason).__name__}: {type(reason.args[0]).__name__}"
     return type(reason).__name__
