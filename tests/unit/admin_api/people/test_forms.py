@@ -20,7 +20,9 @@ class Served:
 
     def __init__(self, form_key: str) -> None:
         self.settings = AdminSettings(
-            database_url=SecretStr("unused"), sealing_key=SecretStr("unused"), form_key=SecretStr(form_key)
+            database_url=SecretStr("postgresql://unused"),
+            sealing_key=SecretStr("A" * 43 + "="),
+            form_key=SecretStr(form_key),
         )
 
     def clock(self) -> datetime:

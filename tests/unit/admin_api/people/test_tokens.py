@@ -19,7 +19,7 @@ SIGNED_IN = SignedIn("the-token", datetime(2026, 11, 21, tzinfo=UTC))
 
 def make_settings(*, secure_cookies: bool) -> AdminSettings:
     return AdminSettings(
-        database_url=SecretStr("unused"), sealing_key=SecretStr("unused"), form_key=KEY,
+        database_url=SecretStr("postgresql://unused"), sealing_key=SecretStr("A" * 43 + "="), form_key=KEY,
         secure_cookies=secure_cookies,
     )  # fmt: skip
 
