@@ -3,12 +3,11 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from pydantic import SecretStr
 from sqlalchemy import Connection, create_engine
 from sqlalchemy.engine import make_url
 from sqlalchemy.pool import NullPool
 
-from runtime.settings import ProcessSettings, load_settings
+from runtime.settings import ProcessSettings, SealingKey, load_settings
 
 CONNECT_TIMEOUT_SECONDS = 5
 
@@ -16,7 +15,7 @@ CONNECT_TIMEOUT_SECONDS = 5
 class SeedSettings(ProcessSettings):
     """What seeding needs beside the database: the key that seals providers' secrets."""
 
-    sealing_key: SecretStr
+    sealing_key: SealingKey
 
 
 def database_url() -> str:

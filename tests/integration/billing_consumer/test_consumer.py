@@ -11,7 +11,7 @@ from uuid import UUID
 import psycopg
 import pytest
 
-from billing_consumer.consumer import CRASHES_LIMIT, is_momentary
+from billing_consumer.consumer import CRASHES_LIMIT
 from bus.port import Delivery, Envelope
 from bus.rabbit.upkeep import list_dead_letters
 from bus.transports import RabbitBus
@@ -19,6 +19,7 @@ from kit.ids import new_id
 from runtime.postgres import PostgresServer
 from state_updater.apply import Received
 from state_updater.handlers import HANDLERS
+from storage.database import is_momentary
 from tests.integration.billing_consumer.sources import Running, Source, delivery_of
 from tests.integration.state_updater.shops import Shop, process
 

@@ -51,7 +51,7 @@ def make_services(database_url: str, clock: TestClock) -> Services:
     settings = AdminSettings(
         database_url=SecretStr(database_url),
         form_key=SecretStr(secrets.token_hex(32)),
-        sealing_key=SecretStr("unused"),
+        sealing_key=SecretStr("A" * 43 + "="),
         secure_cookies=False,
     )
     engine = create_role_engine(database_url, "billbus_admin", "test-admin")
