@@ -40,13 +40,15 @@ BEFORE_THE_REFUND = "Asks for a refund"
 class Office:
     """Addresses of a stack that serves, and a customer who has paid."""
 
-    def __init__(self, directory: Path, admin_url: str, client_url: str, twin_url: str) -> None:
+    def __init__(
+        self, directory: Path, admin_url: str, client_url: str, twin_url: str, mailbox_url: str
+    ) -> None:
         secrets = json.loads((directory / SECRETS_FILE).read_text())
         _remember(directory)
         self.password: str = secrets["staff_password"]
         self.admin_url = admin_url
         with ApiClient(client_url) as api:
-            story = Story(api, api, twin_url, OWNER, self.password)
+            story = Story(api, api, twin_url, mailbox_url, OWNER, self.password)
             for title, step in STEPS:
                 if title == BEFORE_THE_REFUND:
                     break
@@ -72,7 +74,9 @@ def office() -> Iterator[Office]:
         twin = re.search(r"(http://127\.0\.0\.1:\d+)/_twin/ledger", said)
         assert client is not None, said
         assert twin is not None, said
-        yield Office(directory, f"http://localhost:{admin_port}", client[1], twin[1])
+        mailbox = re.search(r"Letters +(http://\S+)/", said)
+        assert mailbox is not None, said
+        yield Office(directory, f"http://localhost:{admin_port}", client[1], twin[1], mailbox[1])
 
 
 @pytest.fixture(scope="module")

@@ -150,7 +150,8 @@ def test_port_that_is_taken_is_refused_in_a_sentence(tmp_path: Path) -> None:
 
 def test_story_that_finds_nobody_fails_and_says_what_it_expected(tmp_path: Path) -> None:
     nobody = f"http://localhost:{free_port()}"
-    words = ["--api", nobody, "--admin", nobody, "--staff", "a@b", "--twin", nobody, "--logs", "/some/logs"]
+    words = ["--api", nobody, "--admin", nobody, "--staff", "a@b", "--twin", nobody, "--mailbox", nobody]
+    words += ["--logs", "/some/logs"]
     command = [sys.executable, "-m", "demo", *words]
     with Child("story", command, log_file=tmp_path / "story.log") as story:
         assert story.wait(START_SECONDS_MAX) == 1

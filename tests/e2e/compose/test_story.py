@@ -24,6 +24,7 @@ LAST_BUT_THE_BOOKS = "Cancels"
 # When letters of the clock may go out, at the studio's.
 DAYTIME_HOUR = 12
 REMINDED_DAYS_BEFORE = 6
+KEY = "/tmp/key"  # noqa: S108  # in the container's memory
 _LINK = re.compile(r"https://localhost:\d+/links/([\w.-]+)")
 
 
@@ -68,6 +69,18 @@ def test_reminder_run_twice_writes_one_letter_and_its_link_ends_the_subscription
         for visit in visits:
             letter = _only_reminder(town, visit)
             _press_link(town, visit, letter)
+
+
+def test_backup_by_the_clock_is_proven_by_a_drill(town: Town) -> None:
+    recipient = town.stack.run("cron", "billbus", "backup", "key", KEY).split()[-1]
+    backup = f"BACKUP_RECIPIENT={recipient} billbus cron run backup"
+    assert "backup: 1" in town.stack.run("cron", "sh", "-c", backup)
+    said = town.stack.run("cron", "billbus", "restore-drill", "--identity", KEY)
+    assert "proven" in said, said
+    rows = town.rows(
+        "SELECT job, outcome FROM job_run WHERE job IN ('backup', 'restore_drill') AND outcome = 'done'"
+    )
+    assert {job for job, _ in rows} == {"backup", "restore_drill"}
 
 
 def _has_second_invoice(visit: Visit) -> bool:
