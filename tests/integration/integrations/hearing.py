@@ -78,11 +78,11 @@ class House:
         return started
 
     def stop(self) -> None:
-        """SIGTERM to all that still run; each must end with 0."""
+        """SIGTERM to all that still run; each must end with 0, or at once if it had not begun yet."""
         running = [each for each in self.running if each.poll() is None]
         for each in running:
             each.send_signal(signal.SIGTERM)
-        assert [each.wait(SETTLE_SECONDS_MAX) for each in running] == [0 for _ in running]
+        assert {each.wait(SETTLE_SECONDS_MAX) for each in running} <= {0, -signal.SIGTERM}
         self.running.clear()
 
     def kill(self) -> None:
