@@ -24,7 +24,8 @@ _LIST = text("""
         price.amount_minor, price.currency, price.period_unit, price.period_count, current_period_start,
         current_period_end, cancel_at_period_end, canceled_at, subscription.created_at, subscription.metadata,
         (SELECT invoice.id FROM invoice WHERE invoice.subscription_id = subscription.id
-         ORDER BY period_start DESC NULLS LAST, invoice.id DESC LIMIT 1) AS latest_invoice_id
+         ORDER BY invoice.state IN ('void', 'expired'), period_start DESC NULLS LAST, invoice.id DESC
+         LIMIT 1) AS latest_invoice_id
     FROM subscription JOIN price ON price.id = subscription.price_id JOIN plan ON plan.id = price.plan_id
     WHERE subscription.customer_id = :customer_id
       AND (CAST(:state AS text) IS NULL OR subscription.state = :state)

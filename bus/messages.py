@@ -7,11 +7,21 @@ Sums are minor units. A change of shape is a new `schema_version`.
 """
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Annotated, ClassVar, Literal, Self, TypeVar
 from uuid import UUID
 from zlib import crc32
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    JsonValue,
+    ValidationError,
+    model_validator,
+)
 
 from kit.errors import InvalidMessage
 
@@ -21,6 +31,16 @@ LINES_LIMIT = 100
 # The largest sum one invoice may carry: 10 billion in major units, far below bigint and exact in JSON.
 AMOUNT_LIMIT_MINOR = 1_000_000_000_000
 
+
+def _in_utc(at: datetime) -> datetime:
+    """Some offset takes the first and the last day of the calendar out of it: no row could be read back."""
+    try:
+        return at.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("is outside of the calendar") from None
+
+
+Instant = Annotated[AwareDatetime, AfterValidator(_in_utc)]
 AmountMinor = Annotated[int, Field(strict=True, gt=0, le=AMOUNT_LIMIT_MINOR)]
 Currency = Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
 ShortText = Annotated[str, Field(max_length=200)]
@@ -94,7 +114,7 @@ class RenewSubscription(Command):
     customer_id: UUID
     subscription_id: UUID
     invoice_id: UUID
-    period_start: AwareDatetime
+    period_start: Instant
 
 
 class EndSubscription(Command):
@@ -238,7 +258,7 @@ class Event(Message):
     subject: ClassVar[str]
 
     customer_id: UUID | None
-    occurred_at: AwareDatetime
+    occurred_at: Instant
 
     @property
     def subject_id(self) -> UUID:

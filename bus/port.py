@@ -57,6 +57,23 @@ class Delivery:
     receipt: object = field(repr=False)
 
 
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """A message that was rejected, or delivered too often by a broker. All of it is as it came: not trusted.
+
+    `queue` is where it lies, `came_from` where it goes again: queues of the broker, or on Postgres the inbox
+    and the consumer.
+    """
+
+    queue: str
+    message_id: str | None
+    kind: str | None
+    studio_id: str | None
+    reason: str
+    came_from: str
+    size_bytes: int
+
+
 class Publisher(Protocol):
     """Sends commands or events. Thread-safe."""
 

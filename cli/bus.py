@@ -13,10 +13,12 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from bus.port import BusAway
-from bus.rabbit.upkeep import DeadLetter, declare, list_dead_letters, replay_dead_letter
+from bus.embedded.upkeep import list_parked_events, put_back_event
+from bus.port import BusAway, DeadLetter
+from bus.rabbit.upkeep import declare, list_dead_letters, replay_dead_letter
 from bus.topology import billbus_topology
 from bus.transports import choose_bus
+from cli.definitions import write_definitions
 from cli.parked import NotParked, audit_replay, put_back
 from runtime.settings import ProcessSettings, load_settings
 from storage.database import CONNECT_TIMEOUT_SECONDS, libpq_url
@@ -28,6 +30,7 @@ FILE_WIDTH = 160
 group = typer.Typer(help="The interaction bus.", no_args_is_help=True)
 parked = typer.Typer(help="Commands and events that could not be applied.", no_args_is_help=True)
 group.add_typer(parked, name="parked")
+group.command(name="definitions")(write_definitions)
 
 Result = TypeVar("Result")
 
@@ -56,18 +59,13 @@ def topology(
 
 @parked.command("list")
 def list_parked() -> None:
-    """Parked commands of the journal and dead letters of the broker, in one table."""
+    """Parked commands of the journal, then messages that a consumer rejected: id, what it is and why."""
     with _owner() as connection:
         commands = list_parked_commands(connection, LIST_LIMIT)
-    amqp_url = _amqp_url()
-    letters = [] if amqp_url is None else _reaching_broker(lambda: list_dead_letters(amqp_url))
-    table = _table("where", "id", "message", "studio", "since", "why")
-    for command in commands:
-        table.add_row("journal", *_command_cells(command))
-    for letter in letters:
-        table.add_row(*_letter_cells(letter))
-    _print(table)
-    typer.echo(f"{len(commands)} parked commands, {len(letters)} dead letters")
+    letters = _dead_letters(_amqp_url())
+    for told in (*map(_told_command, commands), *map(_told_letter, letters)):
+        typer.echo(told)
+    typer.echo(f"{_counted(len(commands), 'parked command')}, {_counted(len(letters), 'dead letter')}")
 
 
 @group.command()
@@ -102,36 +100,49 @@ def _replay_command(command_id: UUID) -> None:
 
 def _replay_dead_letter(message_id: str) -> None:
     amqp_url = _amqp_url()
-    if amqp_url is None:
-        _fail("AMQP_URL is not set: without a broker there are no dead letters, only parked commands.")
-    letters = _reaching_broker(lambda: list_dead_letters(amqp_url))
-    letter = next((one for one in letters if one.message_id == message_id), None)
+    letter = next((one for one in _dead_letters(amqp_url) if one.message_id == message_id), None)
     if letter is None:
         _fail(f"There is no dead letter {message_id}.")
     with _owner() as connection:
         if not audit_replay(connection, letter):
             _fail(f"{message_id} names no studio that we know, so it can never be applied.")
-    if _reaching_broker(lambda: replay_dead_letter(amqp_url, message_id)) is None:
+        was_there = amqp_url is not None or put_back_event(connection, letter)
+    if amqp_url is not None:
+        was_there = _reaching_broker(lambda: replay_dead_letter(amqp_url, message_id)) is not None
+    if not was_there:
         _fail(f"{message_id} is no dead letter any more.")
-    typer.echo(f"{message_id} is back in {letter.came_from}")
+    typer.echo(f"{message_id} is back with {letter.came_from}")
 
 
-def _command_cells(command: ParkedCommand) -> tuple[str, str, str, str, str]:
+def _dead_letters(amqp_url: str | None) -> list[DeadLetter]:
+    """Of the broker, or where there is none the events that lie parked in the inbox."""
+    if amqp_url is not None:
+        return _reaching_broker(lambda: list_dead_letters(amqp_url))
+    with _owner() as connection:
+        return list_parked_events(connection, LIST_LIMIT)
+
+
+def _told_command(command: ParkedCommand) -> str:
     since = command.answered_at.isoformat(timespec="seconds")
     why = " ".join(f"{name}={value}" for name, value in command.problem.items())
-    return str(command.command_id), command.kind, str(command.studio_id), since, why
+    return _told(command.command_id, command.kind, "journal", command.studio_id, f"since {since}: {why}")
 
 
-def _letter_cells(letter: DeadLetter) -> tuple[str, ...]:
+def _told_letter(letter: DeadLetter) -> str:
+    why = f"{letter.reason}, {letter.size_bytes} bytes from {letter.came_from}"
     unknown = "?"
-    return (
-        letter.queue,
-        letter.message_id or unknown,
-        letter.kind or unknown,
-        letter.studio_id or unknown,
-        "",
-        f"{letter.reason}, {letter.size_bytes} bytes from {letter.came_from}",
+    return _told(
+        letter.message_id or unknown, letter.kind or unknown, letter.queue, letter.studio_id or unknown, why
     )
+
+
+def _told(message_id: object, kind: str, place: str, studio_id: object, why: str) -> str:
+    """The id alone on its line: people copy it into the next command, whatever the width of the terminal."""
+    return f"{message_id}\n    {kind} in {place}, studio {studio_id}\n    {why}"
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
 def _amqp_url() -> str | None:
@@ -159,10 +170,9 @@ def _fail(sentence: str) -> NoReturn:
 
 
 def _table(*columns: str) -> Table:
-    """Ids are never broken: people copy them into the next command."""
     table = Table()
     for column in columns:
-        table.add_column(column, overflow="fold", no_wrap=column == "id")
+        table.add_column(column, overflow="fold")
     return table
 
 

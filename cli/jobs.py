@@ -88,7 +88,8 @@ def _what(job: Job, last: JobRun | None) -> tuple[str, str, str]:
 
 
 def _told(job: Job, count: int, problem: str | None) -> str:
-    return f"{count} {job.counts}" + (f"; {problem}" if problem else "")
+    counted = job.counts.removesuffix("s") if count == 1 else job.counts
+    return f"{count} {counted}" + (f"; {problem}" if problem else "")
 
 
 def _written(at: datetime) -> str:

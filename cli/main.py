@@ -3,6 +3,7 @@
 import sys
 
 import httpx
+import psycopg
 import sqlalchemy.exc
 import typer
 
@@ -64,6 +65,8 @@ def main() -> None:
     except sqlalchemy.exc.OperationalError as error:
         # Never the statement or its parameters: they may hold what is sealed.
         sys.exit(f"billbus: the database does not do it: {error.orig}".strip())
+    except psycopg.OperationalError as error:
+        sys.exit(f"billbus: the database does not do it: {error}".strip())
     except httpx.HTTPError as error:
         sys.exit(f"billbus: the twin does not answer: {error}")
 

@@ -9,8 +9,7 @@ from uuid import UUID
 
 from psycopg.types.json import Jsonb
 
-from bus.port import Envelope
-from bus.rabbit.upkeep import DeadLetter
+from bus.port import DeadLetter, Envelope
 from kit.ids import new_id
 from storage import parked
 from storage.parked import Connection

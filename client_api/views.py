@@ -48,6 +48,8 @@ class PlanListView(View):
 
 
 class SubscriptionView(View):
+    """`latest_invoice_id`: of the newest period; one that was voided or has expired, only without another."""
+
     id: UUID
     state: Annotated[str, Field(examples=["active"])]
     plan_name: str

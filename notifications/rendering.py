@@ -6,6 +6,7 @@ is fetched by the reader's program: no images, no fonts, no scripts.
 
 import re
 import unicodedata
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
@@ -16,9 +17,15 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from notifications.formats import Language, date_text, money_text, time_text
 from notifications.kinds import Occasion
 from notifications.links import Link, Purpose, sign_link
-from notifications.situations import Money, Situation
+from notifications.situations import InvoiceNow, Money, Situation
 
 NAME_LENGTH_LIMIT: Final = 60
+LINE_LENGTH_LIMIT: Final = 100
+# Names stand in quotation marks, and those inside a name are the language's inner ones.
+_INNER_QUOTES: Final[Mapping[Language, Mapping[int, int]]] = {
+    "ru": str.maketrans("«»", "„“"),
+    "en": str.maketrans("“”", "‘’"),
+}
 _SPACES: Final = re.compile(r"\s+")
 _LOADER: Final = PackageLoader("notifications")
 # One template serves both: what is safe in HTML is not what is right in plain text.
@@ -131,16 +138,44 @@ def _facts(now: Situation, occasion: Occasion, price: Money | None, language: La
     return {
         "studio": one_line(now.studio.name, NAME_LENGTH_LIMIT),
         "name": one_line(now.customer.name, NAME_LENGTH_LIMIT),
-        "plan": one_line(subscription.plan_name, NAME_LENGTH_LIMIT) if subscription else None,
+        "plan": _plan_name(subscription.plan_name, language) if subscription else None,
         "has_begun": subscription is not None and subscription.period_start is not None,
         "is_active": subscription is not None and subscription.state == "active",
         "is_ending": occasion.name == "ending",
         "period_end": date(occasion.period_end or (subscription.period_end if subscription else None)),
         "invoice": invoice.number if invoice else None,
         "due": money(price),
+        "lines": _lines(invoice, language) if invoice else [],
+        "more_lines": _more_lines(invoice, language) if invoice else None,
         "expires": time_text(invoice.expires_at, timezone, language) if invoice else None,
         "amount": money(amount),
         "card": f"•••• {payment.card_mask[-4:]}" if payment and payment.card_mask else None,
         "received": date(payment.received_at) if payment else None,
         "is_applied": payment is not None and payment.is_applied,
     }
+
+
+def _plan_name(name: str, language: Language) -> str:
+    return one_line(name, NAME_LENGTH_LIMIT).translate(_INNER_QUOTES[language])
+
+
+def _lines(invoice: InvoiceNow, language: Language) -> list[tuple[str, str]]:
+    """What each line is for, and its sum."""
+    return [
+        (
+            one_line(line.description, LINE_LENGTH_LIMIT)
+            + (f" × {line.quantity}" if line.quantity > 1 else ""),
+            money_text(line.money, language),
+        )
+        for line in invoice.lines
+    ]
+
+
+def _more_lines(invoice: InvoiceNow, language: Language) -> tuple[int, str] | None:
+    """How many lines are not shown, and what they come to; None when all are, or none is to be."""
+    count = invoice.line_count - len(invoice.lines)
+    if not invoice.lines or not count:
+        return None
+    shown_minor = sum(line.money.amount_minor for line in invoice.lines)
+    rest = Money(invoice.total.amount_minor - shown_minor, invoice.total.currency)
+    return count, money_text(rest, language)

@@ -14,6 +14,9 @@ from sqlalchemy import Connection, Row, text
 from billing.payments import IN_FLIGHT
 from storage.notifications import Claimed
 
+# Of an invoice outside any subscription; a letter is no place for a hundred lines.
+LINES_LIMIT: Final = 10
+
 About = Literal["subscription", "invoice", "attempt", "refund"]
 
 # The things that a message is about, found from its subject. `period_end` is a reminder's: the invoice that
@@ -25,22 +28,26 @@ _NAMED: Final[Mapping[About, str]] = {
             CAST(NULL AS uuid) AS attempt_id, CAST(NULL AS uuid) AS refund_id,
             CAST(NULL AS uuid) AS payment_id
         FROM subscription s WHERE s.id = :subject_id
+            AND (s.studio_id, s.customer_id) = (:studio_id, :customer_id)
     """,
     "invoice": """
         SELECT i.subscription_id, i.id AS invoice_id, CAST(NULL AS uuid) AS attempt_id,
             CAST(NULL AS uuid) AS refund_id, CAST(NULL AS uuid) AS payment_id
         FROM invoice i WHERE i.id = :subject_id
+            AND (i.studio_id, i.customer_id) = (:studio_id, :customer_id)
     """,
     "attempt": """
         SELECT i.subscription_id, i.id AS invoice_id, a.id AS attempt_id, CAST(NULL AS uuid) AS refund_id,
             (SELECT p.id FROM provider_payment p WHERE p.attempt_id = a.id
              ORDER BY p.invoice_id IS NULL, p.received_at, p.id LIMIT 1) AS payment_id
         FROM payment_attempt a JOIN invoice i ON i.id = a.invoice_id WHERE a.id = :subject_id
+            AND (a.studio_id, a.customer_id) = (:studio_id, :customer_id)
     """,
     "refund": """
         SELECT i.subscription_id, i.id AS invoice_id, CAST(NULL AS uuid) AS attempt_id, r.id AS refund_id,
             r.provider_payment_id AS payment_id
         FROM refund r LEFT JOIN invoice i ON i.id = r.invoice_id WHERE r.id = :subject_id
+            AND (r.studio_id, r.customer_id) = (:studio_id, :customer_id)
     """,
 }
 _LOOK: Final = """
@@ -53,6 +60,11 @@ _LOOK: Final = """
         i.id AS invoice_id, i.state AS invoice_state, i.number, i.total_minor,
         i.total_minor - i.paid_minor AS due_minor, i.currency AS invoice_currency, i.expires_at,
         i.period_start,
+        (SELECT jsonb_agg(jsonb_build_array(first.description, first.quantity, first.amount_minor)
+                ORDER BY first.position)
+            FROM (SELECT * FROM invoice_line line WHERE line.invoice_id = i.id AND i.subscription_id IS NULL
+                ORDER BY line.position LIMIT :lines_limit) first) AS lines,
+        (SELECT count(*) FROM invoice_line line WHERE line.invoice_id = i.id) AS line_count,
         EXISTS (SELECT FROM payment_attempt other WHERE other.invoice_id = i.id
             AND other.state = ANY(:in_flight)) AS money_in_flight,
         EXISTS (SELECT FROM notification told WHERE told.studio_id = studio.id AND told.kind = 'renewal'
@@ -126,8 +138,18 @@ class SubscriptionNow:
 
 
 @dataclass(frozen=True, slots=True)
+class Line:
+    """`money` is that of all `quantity` together."""
+
+    description: str
+    quantity: int
+    money: Money
+
+
+@dataclass(frozen=True, slots=True)
 class InvoiceNow:
-    """`period_start` is set on invoices that renew."""
+    """`period_start` is set on invoices that renew, `lines` on those outside any subscription: the first of
+    `line_count`."""
 
     id: UUID
     state: str
@@ -138,6 +160,8 @@ class InvoiceNow:
     period_start: datetime | None
     money_in_flight: bool
     is_told_by_reminder: bool
+    lines: tuple[Line, ...] = ()
+    line_count: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +206,7 @@ class Situation:
 def find_situation(
     connection: Connection, about: About, claimed: Claimed, period_end: datetime | None, now: datetime
 ) -> Situation | None:
-    """None when there is no such thing, or it is not this studio's."""
+    """None when there is no such thing, or it is not this customer's of this studio."""
     row = connection.execute(
         _LOOKS[about],
         {
@@ -195,6 +219,7 @@ def find_situation(
             "planned_at": claimed.planned_at,
             "period_end": period_end,
             "in_flight": sorted(IN_FLIGHT),
+            "lines_limit": LINES_LIMIT,
         },
     ).one_or_none()
     return _situation(row, claimed, now) if row is not None else None
@@ -243,6 +268,11 @@ def _invoice(row: Row[tuple[object, ...]]) -> InvoiceNow | None:
         period_start=row.period_start,
         money_in_flight=row.money_in_flight,
         is_told_by_reminder=row.is_told_by_reminder,
+        lines=tuple(
+            Line(description, quantity, Money(amount_minor, row.invoice_currency))
+            for description, quantity, amount_minor in row.lines or ()
+        ),
+        line_count=row.line_count,
     )
 
 

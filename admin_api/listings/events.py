@@ -136,7 +136,7 @@ NOTIFICATIONS: Final = Listing(
     model=Notification,
     permission="notifications.read",
     view=NotificationRow,
-    columns=("due_at", "kind", "customer", "channel", "state", "tries", "finished_at", "problem"),
+    columns=("due_at", "kind", "customer", "state", "problem", "tries"),
     fields=(
         Notification.id,
         Notification.planned_at,

@@ -12,7 +12,7 @@ from admin_api.listings.filters import Filter
 from admin_api.listings.listing import Listing, Rows
 from admin_api.listings.searching import Finder, by_ids_or, containing, matching_customers, of_customers
 from admin_api.queries.ids import among
-from admin_api.queries.names import Named, Who, customer_names, who_of
+from admin_api.queries.names import Named, Who, customer_names, principals_of, who_of
 from admin_api.queries.operations import operations_of
 from admin_api.walls import GuardedSession
 from bus.messages import COMMANDS
@@ -99,19 +99,19 @@ def _audit_rows(session: GuardedSession, rows: Rows) -> Sequence[AuditRow]:
 
 
 def _by(_session: GuardedSession, person_id: UUID) -> ColumnElement[bool]:
-    return Audit.principal.in_([f"staff:{person_id}", f"customer:{person_id}"])
+    return Audit.principal.in_(principals_of([person_id]))
 
 
 def _audited(session: GuardedSession, term: str) -> ColumnElement[bool]:
-    """An action by its name, or what was done by or to the people that the words match."""
+    """An action or a program by its name, or what was done by or to the people that the words match."""
     people = containing(StaffMember.name, StaffMember.email)(term)
     staff = session.scalars(select(StaffMember.id).where(people)).all()
     customers = matching_customers(session, term)
-    principals = [f"staff:{each}" for each in staff] + [f"customer:{each}" for each in customers]
+    people_ids = [*staff, *customers]
     return or_(
         Audit.action == term,
-        Audit.principal.in_(principals),
-        among(Audit.subject_id, [*staff, *customers]),
+        Audit.principal.in_([term, *principals_of(people_ids)]),
+        among(Audit.subject_id, people_ids),
     )
 
 

@@ -292,12 +292,13 @@ def _named_cell(request: Request, name: str, value: BaseModel) -> Cell:
 
 def who_cell(request: Request, who: Who) -> Cell:
     """A person by name, with the way to their page; a program by what it is."""
-    key = f"who.{who.kind}"
-    listing = {"staff": "staff", "customer": "customers"}.get(who.kind)
-    href = href_of(request, listing, who.id) if listing and who.id else None
+    key, job = f"who.{who.kind}", f"job.{who.name}"
+    kind = tell(request, key) if knows(key) else who.kind
+    listing = {"staff": "staff", "customer": "customers", "link": "customers"}.get(who.kind)
     if who.name and listing:
-        return Cell(who.name, href=href)
-    return Cell(tell(request, key) if knows(key) else who.kind)
+        name = f"{who.name}, {kind}" if who.kind == "link" else who.name
+        return Cell(name, href=href_of(request, listing, who.id) if who.id else None)
+    return Cell(f"{kind}: {tell(request, job)}" if who.kind == "cron" and knows(job) else kind)
 
 
 def _structured(value: object) -> Cell:

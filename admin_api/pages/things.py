@@ -61,7 +61,7 @@ SECTIONS: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
         "subscriptions",
         ("plan", "price", "state", "current_period_end", "cancel_at_period_end"),
     ),
-    "notifications": ("notifications", ("due_at", "kind", "channel", "state", "problem")),
+    "notifications": ("notifications", ("due_at", "kind", "state", "problem")),
     "trail": ("events", ("occurred_at", "kind", "subject", "customer")),
     "calls": ("calls", ("started_at", "kind", "call_number", "outcome", "next_at")),
     "ledger": ("ledger", ("at", "debit", "credit", "amount")),
@@ -84,7 +84,7 @@ TOLD_OF: Final = frozenset({"subscriptions", "invoices", "payments", "received",
 # Lists that stand beside the others where there is room.
 _BESIDE: Final = frozenset({"audit", "history"})
 # Fields that a page shows in a way of their own, or not at all.
-_SPECIAL: Final = frozenset({"id", "path", "timeline", "notes", "allowed_triggers"})
+_SPECIAL: Final = frozenset({"id", "path", "timeline", "notes", "allowed_triggers", "occasion"})
 
 
 def context(request: Request, listing: Listing, view: BaseModel) -> dict[str, Any]:

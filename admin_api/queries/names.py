@@ -21,7 +21,8 @@ class Named(View):
 
 
 class Who(View):
-    """Who did something: staff and customers by name; others are programs, or people at a command line."""
+    """Who did something: staff and customers by name, `link` being a customer by a letter's link; others are
+    programs, or people at a command line."""
 
     kind: str
     id: UUID | None
@@ -38,6 +39,8 @@ class PriceTag:
     period_count: int
 
 
+# The kinds of principals that are people, and what they are there.
+_PEOPLES: Final = {"staff": "staff", "customer": "customer", "link": "customer"}
 _PEOPLE: Final = text("""
     SELECT 'staff' AS kind, id, name, email FROM staff_member WHERE id = ANY(:ids)
     UNION ALL SELECT 'customer', id, name, email FROM customer WHERE id = ANY(:ids)
@@ -52,13 +55,17 @@ def who_of(connection: Connection, principals: Iterable[str]) -> dict[str, Who]:
     names = {(row.kind, row.id): row.name or row.email for row in rows}
     return {
         principal: Who(
-            kind=kind, id=(named := find_uuid(rest)), name=names.get((kind, named), rest if not named else "")
+            kind=kind,
+            id=(named := find_uuid(rest)),
+            name=names.get((_PEOPLES.get(kind), named), rest if not named else ""),
         )
         for principal, (kind, _, rest) in parts.items()
     }
 
 
-_PEOPLES: Final = frozenset({"staff", "customer"})
+def principals_of(person_ids: Iterable[UUID]) -> list[str]:
+    """All that the journal and the audit call these people by, signed in or not."""
+    return [f"{kind}:{person_id}" for person_id in person_ids for kind in _PEOPLES]
 
 
 def customer_names(session: GuardedSession, ids: Iterable[UUID | None]) -> Mapping[UUID, Named]:

@@ -16,6 +16,7 @@ from admin_api.dashboards.periods import Period
 from admin_api.desk import Desk
 from admin_api.listings.csv import EXPORT_LIMIT, write_csv
 from admin_api.queries.ids import find_uuid
+from admin_api.queries.names import principals_of
 from web.problems import Problem
 from web.views import View
 
@@ -124,6 +125,6 @@ def _read(desk: Desk, query: AuditQuery, before: UUID | None, limit: int) -> Seq
 def _principals(connection: Connection, who: str) -> list[str]:
     """Whom the audit names so; nobody for words that are neither an id nor an address of staff."""
     if found := find_uuid(who):
-        return [f"staff:{found}", f"customer:{found}"]
+        return principals_of([found])
     ids = connection.scalars(_STAFF, {"email": who, "limit": STAFF_LIMIT})
     return [f"staff:{staff_id}" for staff_id in ids]

@@ -6,7 +6,6 @@ deleted. Short connections, one per call; never on the way of a message.
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 import pika
 from pika.adapters.blocking_connection import BlockingChannel, BlockingConnection
@@ -14,25 +13,12 @@ from pika.exceptions import AMQPError, ChannelClosed, ConnectionClosed, Unroutab
 from pika.spec import Basic
 
 from bus.messages import PARTITION_COUNT
-from bus.port import BusAway
+from bus.port import BusAway, DeadLetter
 from bus.rabbit.link import connection_parameters
 from bus.rabbit.wire import text
 from bus.topology import Queue, Topology, command_queue, dead_letter_queues
 
 DEAD_LETTER_LIMIT = 1_000
-
-
-@dataclass(frozen=True, slots=True)
-class DeadLetter:
-    """A message that was rejected or delivered too often. All of it is as it came, not trusted."""
-
-    queue: str
-    message_id: str | None
-    kind: str | None
-    studio_id: str | None
-    reason: str
-    came_from: str
-    size_bytes: int
 
 
 def declare(amqp_url: str, topology: Topology) -> None:

@@ -13,7 +13,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from client_api.pages.phases import CHANGING, Phase, decide_phase
-from client_api.pages.words import Language, choose_language, money_text, words_of
+from client_api.pages.words import Language, choose_language, words_of
 from client_api.queries.catalog import list_plans
 from client_api.queries.payments import Attempt, find_attempt
 from client_api.queries.people import Customer, find_customer_by_email, insert_customer
@@ -23,6 +23,8 @@ from client_api.routers.authentication import sign_in
 from client_api.services import Services, ServicesOf, StudioId
 from client_api.views import TokensView
 from kit.ids import new_id
+from notifications.formats import money_text
+from notifications.situations import Money
 from providers.cloudpayments.widget import widget_json
 from storage.database import tenant
 from web.problems import not_found
@@ -177,7 +179,7 @@ def show_page(
         path=request.url.path,
         words=words,
         words_json=_json_in_page({**words, "language": language}),
-        money=money_text,
+        money=lambda amount_minor, currency: money_text(Money(amount_minor, currency), language),
         **more,
     )
     origin = f" {script_origin}" if script_origin else ""

@@ -1,12 +1,10 @@
-"""Every sentence of the pages in Russian and English, and how a sum and a date are written."""
+"""Every sentence of the pages in Russian and English."""
 
 from typing import Final, Literal, TypeAlias
 
 Language: TypeAlias = Literal["ru", "en"]
 LANGUAGES: Final[tuple[Language, ...]] = ("ru", "en")
 HEADER_LENGTH_LIMIT: Final = 200
-
-_SIGNS: Final = {"RUB": "₽", "USD": "$", "EUR": "€"}
 
 # Key: (Russian, English).
 _WORDS: Final[dict[str, tuple[str, str]]] = {
@@ -51,7 +49,7 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
         "Подписка будет действовать до {date} и сама закончится. Больше не продлевать?",
         "The subscription stays active until {date} and then ends. Stop renewing it?",
     ),
-    "ends_then": ("и закончится", "and ends then"),
+    "active_until_end": ("действует до {date}, потом закончится", "is active until {date} and then ends"),
     "period": ("за период", "for the period"),
     "request_refund": ("Попросить возврат", "Ask for a refund"),
     "refund_reason": ("Почему вы хотите вернуть деньги?", "Why would you like the money back?"),
@@ -78,6 +76,10 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
     "subscription.incomplete": ("ждёт первой оплаты", "waits for its first payment"),
     "subscription.active": ("действует", "is active"),
     "subscription.canceled": ("отменена", "is canceled"),
+    # Steps that leave the state as it was.
+    "step.subscription.change": ("тариф изменён", "the plan was changed"),
+    "step.subscription.renew": ("подписка продлена", "was renewed"),
+    "step.subscription.let_end": ("больше не продлевается", "will not be renewed"),
     "invoice.draft": ("счёт составляется", "the invoice is being drawn up"),
     "invoice.open": ("счёт ждёт оплаты", "the invoice waits to be paid"),
     "invoice.paid": ("счёт оплачен", "the invoice is paid"),
@@ -201,10 +203,3 @@ def choose_language(asked: str | None, accept_language: str, fallback: str) -> L
             if wish.strip().split(";")[0].split("-")[0] == language:
                 return language
     return "ru"
-
-
-def money_text(amount_minor: int, currency: str) -> str:
-    """`1 490 ₽`, `1 490,50 ₽`: with spaces that do not break. For currencies with two decimals."""
-    major, minor = divmod(amount_minor, 100)
-    number = f"{major:,}".replace(",", "\u00a0") + (f",{minor:02d}" if minor else "")
-    return f"{number}\u00a0{_SIGNS.get(currency, currency)}"

@@ -9,12 +9,14 @@ from client_api.views import PriceView, SubscriptionListView, SubscriptionView
 from web.problems import not_found
 from web.views import Money
 
+# An invoice that came to nothing hides none that was paid: that one has the refund button.
 _COLUMNS = """
     SELECT subscription.id, subscription.state, plan.name AS plan_name, price.id AS price_id,
         price.amount_minor, price.currency, price.period_unit, price.period_count, current_period_start,
         current_period_end, cancel_at_period_end, canceled_at, subscription.created_at, subscription.metadata,
         (SELECT invoice.id FROM invoice WHERE invoice.subscription_id = subscription.id
-         ORDER BY period_start DESC NULLS LAST, invoice.id DESC LIMIT 1) AS latest_invoice_id
+         ORDER BY invoice.state IN ('void', 'expired'), period_start DESC NULLS LAST, invoice.id DESC
+         LIMIT 1) AS latest_invoice_id
     FROM subscription JOIN price ON price.id = subscription.price_id JOIN plan ON plan.id = price.plan_id
     WHERE subscription.customer_id = :customer_id
 """

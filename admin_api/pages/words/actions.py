@@ -5,7 +5,7 @@ from typing import Final
 WORDS: Final[dict[str, tuple[str, str]]] = {
     "action.create_subscription": ("Оформить подписку", "Create a subscription"),
     "action.change_subscription": ("Сменить цену подписки", "Change the price"),
-    "action.cancel_subscription": ("Отменить подписку", "Cancel the subscription"),
+    "action.cancel_subscription": ("Отменить подписку сразу", "Cancel the subscription at once"),
     "action.cancel_subscription_at_period_end": ("Не продлевать подписку", "Cancel at the end of the period"),
     "action.issue_invoice": ("Выставить счёт", "Issue an invoice"),
     "action.void_invoice": ("Аннулировать счёт", "Void the invoice"),

@@ -133,6 +133,7 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "column.events.kind": ("Событие", "Event"),
     "column.events.subject_id": ("О чём, ID", "About, ID"),
     "column.notifications.kind": ("О чём", "Message"),
+    "column.notifications.subject": ("Относится к", "About"),
     "column.notifications.finished_at": ("Закрыто", "Finished"),
     "column.parked.kind": ("Команда", "Command"),
     "column.parked.code": ("Что случилось", "Problem"),

@@ -85,7 +85,8 @@
   const timeline = (invoice) => {
     const list = element("ol");
     for (const step of invoice.timeline) {
-      list.append(element("li", words[`${step.machine}.${step.to_state}`], element("time", moment(step.at))));
+      const told = words[`step.${step.machine}.${step.trigger}`] || words[`${step.machine}.${step.to_state}`];
+      list.append(element("li", told, element("time", moment(step.at))));
     }
     return element("details", "", element("summary", words.timeline), list);
   };
@@ -97,6 +98,7 @@
     if (invoice.period_start) {
       card.append(element("p", `${words.period} ${day(invoice.period_start)} – ${day(invoice.period_end)}`));
     }
+    if (invoice.state === "open") card.append(element("p", `${words.link_pay_until} ${moment(invoice.expires_at)}`));
     const buttons = element("p");
     buttons.className = "buttons";
     if (invoice.allowed_actions.includes("pay")) {
@@ -110,12 +112,16 @@
     card.append(buttons, timeline(invoice));
     return card;
   };
+  const standing = ({ state, current_period_end, cancel_at_period_end }) => {
+    const is = words[`subscription.${state}`];
+    if (state !== "active") return is;
+    const until = moment(current_period_end);
+    return cancel_at_period_end ? words.active_until_end.replace("{date}", until) : `${is}, ${words.until} ${until}`;
+  };
   const subscriptionCard = ({ subscription, invoice }) => {
     const card = element("article", "", element("h2", subscription.plan_name));
     card.className = "card";
-    const until = subscription.state === "active" ? `, ${words.until} ${moment(subscription.current_period_end)}` : "";
-    const then = until && subscription.cancel_at_period_end ? ` ${words.ends_then}` : "";
-    card.append(element("p", words[`subscription.${subscription.state}`] + until + then));
+    card.append(element("p", standing(subscription)));
     if (invoice) card.append(invoiceCard(invoice));
     card.append(cancelButtons(subscription));
     return card;

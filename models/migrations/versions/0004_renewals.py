@@ -12,7 +12,7 @@ DOWNGRADE = """
 REVOKE ALL ON ALL TABLES IN SCHEMA public FROM billbus_events, billbus_cron;
 REVOKE SELECT (id, studio_id, locale) ON customer FROM billbus_events, billbus_cron;
 REVOKE SELECT (id, studio_id, email, name, locale) ON customer FROM billbus_worker;
-REVOKE SELECT ON plan, price FROM billbus_worker;
+REVOKE SELECT ON plan, price, invoice_line FROM billbus_worker;
 REVOKE INSERT ON outbox FROM billbus_worker;
 REVOKE SELECT ON job_run, payment_attempt, refund, clock_offset FROM billbus_relay;
 GRANT SELECT, INSERT, UPDATE ON job_run TO billbus_worker;

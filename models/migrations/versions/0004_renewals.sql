@@ -178,7 +178,7 @@ REVOKE ALL ON job_run FROM billbus_worker;
 
 -- The worker sends: it alone joins a message with a name and an address.
 GRANT SELECT (id, studio_id, email, name, locale) ON customer TO billbus_worker;
-GRANT SELECT ON plan, price, notification TO billbus_worker;
+GRANT SELECT ON plan, price, invoice_line, notification TO billbus_worker;
 GRANT UPDATE (due_at, claimed_until, tries, state, finished_at, problem) ON notification TO billbus_worker;
 GRANT INSERT ON outbox TO billbus_worker;
 

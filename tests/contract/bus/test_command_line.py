@@ -11,7 +11,7 @@ from bus.topology import command_queue
 from cli.bus import group
 from tests.contract.bus.test_contract import ids, receive_all
 from tests.contract.bus.test_rabbit import settled_dead_letters
-from tests.contract.bus.transports import EmbeddedTransport, RabbitTransport, command
+from tests.contract.bus.transports import EmbeddedTransport, RabbitTransport, command, event
 
 pytestmark = pytest.mark.slow
 
@@ -56,7 +56,7 @@ def test_a_parked_command_is_listed_and_comes_again_under_its_id_when_replayed(
         rejected(consumer)
         listed = bus_command("parked", "list", database_url=database_url)
         assert str(sent.message_id) in listed.output
-        assert "1 parked commands, 0 dead letters" in listed.output
+        assert "1 parked command, 0 dead letters" in listed.output
         replayed = bus_command("replay", str(sent.message_id), database_url=database_url)
         assert replayed.exit_code == 0, replayed.output
         assert ids(receive_all(consumer, 1)) == [sent.message_id]
@@ -82,6 +82,35 @@ def test_a_dead_letter_is_listed_and_comes_again_under_its_id_when_replayed(
         assert ids(receive_all(consumer, 1)) == [sent.message_id]
     rows = embedded_transport.execute("SELECT action FROM audit WHERE subject_id = %s", sent.message_id)
     assert rows == [("dead_letter.replayed",)]
+
+
+def test_a_parked_event_is_listed_and_comes_again_when_replayed_where_there_is_no_broker(
+    embedded_transport: EmbeddedTransport, studio_id: UUID
+) -> None:
+    sent = event("invoice.paid", studio_id)
+    sent_id, database_url = str(sent.message_id), embedded_transport.database_url
+    bus = embedded_transport.events
+    with (
+        closing(bus.event_publisher()) as publisher,
+        closing(bus.event_consumer("letters")) as consumer,
+        closing(bus.event_consumer("bookkeeping")) as other,
+    ):
+        publisher.publish([sent])
+        rejected(consumer)
+        other.acknowledge(receive_all(other, 1))
+        listed = bus_command("parked", "list", database_url=database_url)
+        assert sent_id in listed.output
+        assert "0 parked commands, 1 dead letter\n" in listed.output
+        replayed = bus_command("replay", "--dead-letter", sent_id, database_url=database_url)
+        assert replayed.output == f"{sent_id} is back with letters\n"
+        assert ids(receive_all(consumer, 1)) == [sent.message_id]
+        assert other.receive(1, 0.0) == []
+    again = bus_command("replay", "--dead-letter", sent_id, database_url=database_url)
+    assert (again.exit_code, again.output) == (1, f"There is no dead letter {sent_id}.\n")
+    rows = embedded_transport.execute(
+        "SELECT action, facts ->> 'kind' FROM audit WHERE subject_id = %s", sent.message_id
+    )
+    assert rows == [("dead_letter.replayed", "invoice.paid")]
 
 
 @pytest.mark.parametrize(

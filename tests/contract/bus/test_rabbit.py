@@ -10,9 +10,9 @@ import pika
 import pytest
 from pika.adapters.blocking_connection import BlockingChannel
 
-from bus.port import BusAway, Consumer, Publisher
+from bus.port import BusAway, Consumer, DeadLetter, Publisher
 from bus.rabbit.publisher import RabbitPublisher
-from bus.rabbit.upkeep import DeadLetter, declare, list_dead_letters, queue_depths, replay_dead_letter
+from bus.rabbit.upkeep import declare, list_dead_letters, queue_depths, replay_dead_letter
 from bus.topology import COMMANDS_EXCHANGE, UNROUTED, Queue, Topology, command_queue
 from runtime.ports import free_port
 from tests.contract.bus.test_contract import FAILURE_SECONDS, ids, publish_when_back, receive_all

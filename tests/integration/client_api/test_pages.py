@@ -36,6 +36,7 @@ def test_the_home_page_shows_what_is_sold_in_the_visitors_language(client: Clien
     assert "1\u00a0490\u00a0₽" in russian.text
     assert "Подписаться" in russian.text
     assert "Subscribe" in english.text
+    assert "RUB\u00a01,490" in english.text
     assert 'lang="ru"' in client.get("/?lang=ru", headers={"Accept-Language": "en"}).text
     policy = russian.headers["Content-Security-Policy"]
     assert "unsafe" not in policy

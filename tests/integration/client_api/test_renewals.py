@@ -33,3 +33,32 @@ def test_the_latest_invoice_is_the_one_of_the_period_to_come(api_database: str, 
     assert renewal.period_end is not None
     assert renewal.period_end > first.current_period_end
     shop.close()
+
+
+def test_a_renewal_that_was_voided_hides_no_paid_invoice(api_database: str) -> None:
+    shop = Shop(api_database)
+    shop.set_up()
+    subscription_id = UUID(str(shop.pay().subscription_id))
+    with tenant(shop.api, shop.studio_id) as connection:
+        first = get_subscription(connection, shop.customer_id, subscription_id)
+    assert first.current_period_end is not None
+    renewal_id = renewal_invoice_id(subscription_id, first.current_period_end)
+    let_end = shop.cancel(subscription_id, renewal_id, at_period_end=True)
+    assert shop.tell(shop.renew(subscription_id, first.current_period_end), let_end) == ["applied"] * 2
+    with tenant(shop.api, shop.studio_id) as connection:
+        latest = get_subscription(connection, shop.customer_id, subscription_id).latest_invoice_id
+        assert get_invoice(connection, shop.customer_id, renewal_id).state == "void"
+        assert latest is not None
+        shown = get_invoice(connection, shop.customer_id, latest)
+    assert (shown.id, shown.allowed_actions) == (first.latest_invoice_id, ["request_refund"])
+    shop.close()
+
+
+def test_the_only_invoice_is_shown_whatever_became_of_it(api_database: str) -> None:
+    shop = Shop(api_database)
+    shop.set_up()
+    subscription_id, invoice_id = shop.subscribe()
+    assert shop.tell(shop.cancel(subscription_id, invoice_id)) == ["applied"]
+    with tenant(shop.api, shop.studio_id) as connection:
+        assert get_subscription(connection, shop.customer_id, subscription_id).latest_invoice_id == invoice_id
+    shop.close()

@@ -105,6 +105,7 @@ def test_verify_fails_on_a_ledger_that_differs(history: History, tmp_path: Path)
     assert f"capture 1001 at {PUBLIC_ID}" not in done.output
 
 
+@pytest.mark.parametrize("words", ["verify", "bus parked list", "cron run renewal"])
 @pytest.mark.parametrize(
     ("url", "sentence"),
     [
@@ -112,10 +113,10 @@ def test_verify_fails_on_a_ledger_that_differs(history: History, tmp_path: Path)
         ("", "billbus: DATABASE_URL"),
     ],
 )
-def test_what_a_person_can_mend_is_a_sentence(url: str, sentence: str) -> None:
+def test_what_a_person_can_mend_is_a_sentence(url: str, sentence: str, words: str) -> None:
     environment = {"PATH": os.defpath} | ({"DATABASE_URL": url} if url else {})
     done = subprocess.run(
-        [sys.executable, "-m", "cli.main", "verify"],
+        [sys.executable, "-m", "cli.main", *words.split()],
         capture_output=True,
         text=True,
         timeout=60,

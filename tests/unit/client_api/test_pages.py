@@ -7,8 +7,9 @@ import pytest
 
 from billing import MACHINES
 from billing.payments import IN_FLIGHT, PAYMENT
+from billing.subscriptions import TABLE as SUBSCRIPTION_TABLE
 from client_api.pages.phases import CHANGING, Phase, decide_phase
-from client_api.pages.words import LANGUAGES, choose_language, money_text, words_of
+from client_api.pages.words import LANGUAGES, choose_language, words_of
 from tests.unit.client_api.attempts import attempt
 
 
@@ -20,12 +21,19 @@ def test_every_state_of_every_machine_and_every_phase_has_words(language: str) -
     assert not [key for key in states if key.partition(".")[2] in words[key].split()[:1]]
 
 
+def test_a_step_that_leaves_a_subscription_as_it_was_is_told_by_its_own_words() -> None:
+    words = words_of("en")
+    steps = {row["trigger"] for row in SUBSCRIPTION_TABLE if row["source"] == row["dest"]}
+    assert {"renew", "let_end"} <= steps
+    assert not [step for step in steps if f"step.subscription.{step}" not in words]
+
+
 def test_every_sentence_that_a_script_asks_for_is_there() -> None:
     scripts = (files("client_api.pages") / "static").iterdir()
     asked = {
         name for script in scripts for name in re.findall(r"\bwords\.(\w+)", script.read_text("utf-8"))
     } - {"language"}
-    assert {"cancel_at_period_end_sure", "ends_then"} <= asked <= words_of("en").keys()
+    assert {"cancel_at_period_end_sure", "active_until_end"} <= asked <= words_of("en").keys()
 
 
 @pytest.mark.parametrize("state", sorted(IN_FLIGHT))
@@ -58,9 +66,3 @@ def test_the_language_is_the_first_of_ours_that_is_asked_for(
     asked: str | None, header: str, language: str
 ) -> None:
     assert choose_language(asked, header, "ru") == language
-
-
-def test_sums_are_written_whole_when_they_are() -> None:
-    assert money_text(149_000, "RUB") == "1\u00a0490\u00a0₽"
-    assert money_text(149_005, "RUB") == "1\u00a0490,05\u00a0₽"
-    assert money_text(100, "KZT") == "1\u00a0KZT"

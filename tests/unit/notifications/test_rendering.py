@@ -9,6 +9,7 @@ import pytest
 from notifications.kinds import KINDS, Occasion
 from notifications.links import read_link
 from notifications.rendering import Letter, render
+from notifications.situations import Line, Money
 from tests.unit.notifications.situations import (
     EXPIRES_AT,
     INVOICE_ID,
@@ -161,3 +162,26 @@ def test_a_name_is_only_ever_a_name(name: str) -> None:
 def test_the_same_situation_gives_the_same_letter() -> None:
     assert letter("renewal") == letter("renewal")
     assert PRICE.amount_minor == 149_000
+
+
+LINES = (Line("Барабаны", 2, Money(80_000, "RUB")), Line("Вокал", 1, Money(9_000, "RUB")))
+
+
+@pytest.mark.parametrize(
+    ("language", "more"), [("ru", "Остальное (3 поз.): 600\u00a0₽"), ("en", "and 3 more: RUB\u00a0600")]
+)
+def test_an_invoice_says_its_lines_and_what_the_others_come_to(language: str, more: str) -> None:
+    written = letter("invoice_issued", language, subscription=None, invoice={"lines": LINES, "line_count": 5})
+    assert "Барабаны × 2: " in written.text
+    assert "Вокал: " in written.text
+    assert more in written.text
+    whole = letter("invoice_issued", language, subscription=None, invoice={"lines": LINES, "line_count": 2})
+    assert more.partition(":")[0].replace("3", "0") not in whole.text
+
+
+@pytest.mark.parametrize(("language", "plan"), [("ru", "«Клуб „Соло“»"), ("en", "“Клуб «Соло»”")])
+def test_a_name_with_quotation_marks_stands_in_quotation_marks(language: str, plan: str) -> None:
+    written = letter(
+        "subscription_ended", language, subscription={"plan_name": "Клуб «Соло»", "state": "canceled"}
+    )
+    assert plan in written.subject

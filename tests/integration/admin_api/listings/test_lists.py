@@ -14,6 +14,7 @@ from admin_api.listings.people import CustomerRow, TokenRow, own_sign_ins
 from admin_api.listings.received import ReceivedRow
 from admin_api.listings.refunds import RefundRow
 from kit.ids import new_id
+from storage.audit import write_audit
 from tests.integration.admin_api.listings.conftest import DeskOf, Past
 from tests.integration.state_updater.shops import PRICE_MINOR
 from web.problems import Problem
@@ -166,6 +167,29 @@ def test_audit_names_who_did_it_and_what_became_of_the_command(desk_of: DeskOf, 
     assert read(desk_of, past, "audit", filters={"who": str(desk.person.id)}).count >= 2
     assert read(desk_of, past, "audit", search="Owner").count >= 2
     assert read(desk_of, past, "audit", search=str(invoice_id)).count == 1
+
+
+def test_audit_knows_a_customer_who_came_by_a_letters_link(desk_of: DeskOf, past: Past) -> None:
+    desk = desk_of(past.office)
+    shop = past.office.shop
+    customer_id = shop.add_customer()
+    with desk.transaction() as connection:
+        for principal in (f"link:{customer_id}", "cron:renewal"):
+            write_audit(
+                connection,
+                studio_id=desk.studio_id,
+                principal=principal,
+                action="CancelSubscription",
+                subject_id=new_id(),
+                remote_address=None,
+                correlation_id="test",
+            )
+    (came,) = read(desk_of, past, "audit", filters={"who": str(customer_id)}).items
+    assert isinstance(came, AuditRow)
+    assert (came.who.kind, came.who.id, came.who.name) == ("link", customer_id, "Anna")
+    (ran,) = read(desk_of, past, "audit", search="cron:renewal").items
+    assert isinstance(ran, AuditRow)
+    assert (ran.who.kind, ran.who.id, ran.who.name) == ("cron", None, "renewal")
 
 
 # ---------------------------------------------------------------- searches

@@ -10,6 +10,8 @@ import pytest
 from httpx import Client
 
 from kit.ids import new_id
+from storage.audit import write_audit
+from storage.database import tenant
 from tests.integration.admin_api.conftest import Office
 from tests.integration.admin_api.pages.conftest import Browse, Things, foresee, send_form
 
@@ -32,6 +34,25 @@ def test_a_line_says_who_did_what_to_what(owner: Client, office: Office, voided:
     assert sentence == f"Owner voids an invoice — invoice {number} accepted"
     assert f'href="/admin/invoices/details/{voided}"' in page.text
     assert "VoidInvoice" not in page.text.partition("<tbody>")[2]
+
+
+def test_a_customer_who_came_by_a_letters_link_is_named_and_leads_to_the_card(
+    owner: Client, office: Office
+) -> None:
+    subject_id, customer_id = new_id(), office.shop.add_customer()
+    with tenant(office.shop.api, office.shop.studio_id) as connection:
+        write_audit(
+            connection,
+            studio_id=office.shop.studio_id,
+            principal=f"link:{customer_id}",
+            action="CancelSubscription",
+            subject_id=subject_id,
+            remote_address=None,
+            correlation_id="test",
+        )
+    page = owner.get("/admin/audit/list", params={"who": str(customer_id)})
+    assert "Anna, by a letter&#39;s link" in page.text
+    assert f'href="/admin/customers/details/{customer_id}"' in page.text
 
 
 def test_what_changed_is_told_with_its_words(owner: Client, things: Things) -> None:

@@ -16,6 +16,7 @@ from billing.invoices import INVOICE
 from billing.payments import PAYMENT
 from billing.refunds import REFUND
 from billing.subscriptions import SUBSCRIPTION
+from cron.jobs import JOBS
 
 _MACHINES = (INVOICE, PAYMENT, REFUND, SUBSCRIPTION)
 _SAID = re.compile(r"""\bsay\(\s*["']([a-z0-9_.]+)["']\s*[,)]""")
@@ -46,6 +47,7 @@ def _keys_of_registries() -> set[str]:
         *(f"state.{machine.name}.{state}" for machine in _MACHINES for state in machine.states),
         *(f"trigger.{trigger}" for machine in _MACHINES for trigger, _, _ in machine.edges()),
         *(f"operation.{state}" for state in ("accepted", "applied", "refused", "parked")),
+        *(f"job.{job}" for job in JOBS),
         *(f"state.operation.{state}" for state in ("accepted", "applied", "refused", "parked")),
     }
 
@@ -61,6 +63,14 @@ def test_everything_that_a_page_says_is_in_the_words(keys: object) -> None:
     wanted = keys()
     assert len(wanted) > 10, "the keys were not found"
     assert sorted(wanted - WORDS.keys()) == []
+
+
+def test_every_reason_not_to_send_a_message_has_words() -> None:
+    told = {key.rpartition(".")[2] for key in WORDS if key.startswith("value.notifications.problem.")}
+    rules = Path(str(files("notifications") / "kinds.py")).read_text("utf-8")
+    reasons = set(re.findall(r"""(?:return|else) "([a-z_]+)\"""", rules))
+    assert len(reasons) > 10, "the reasons were not found"
+    assert reasons | {f"invoice_{state}" for state in INVOICE.states if state != "open"} <= told
 
 
 def test_every_column_has_a_heading() -> None:
