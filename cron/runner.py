@@ -14,6 +14,7 @@ import psycopg
 import structlog
 from sqlalchemy.exc import DBAPIError
 
+from backups.failures import BackupFailed
 from cron.desk import Desk, Done, Run
 from cron.jobs import Job
 from kit.errors import Transient
@@ -81,6 +82,10 @@ def _alone(desk: Desk, job: Job) -> Iterator[Lock]:
 def _do(job: Job, run: Run) -> Result:
     try:
         done: Done = job.work(run)
+    except BackupFailed as failed:
+        # Its words are for people and say all: a way through our code would hide them.
+        log.error("job failed", job=job.name, reason=str(failed))
+        return Result("failed", problem=str(failed))
     except Exception as error:
         if _is_postgres_away(error):
             raise
