@@ -15,6 +15,7 @@ from runtime.settings import BackupSettings
 
 FILES_MAX = 200
 FILE_BYTES_MAX = 1024 * 1024
+NAME_CHARACTERS_MAX = 255
 # A tar pads every file to whole blocks.
 TAR_BYTES_MAX = FILES_MAX * (FILE_BYTES_MAX + 4096)
 SETTINGS_FILE = "settings.env"
@@ -69,8 +70,9 @@ def unpack(packed: bytes) -> dict[str, bytes]:
     try:
         with tarfile.open(fileobj=io.BytesIO(packed), mode="r:") as tar:
             for member in tar:
-                opened = tar.extractfile(member)
-                if opened is None or len(files) == FILES_MAX:
+                # Of a link the tar's own code would look for what it leads to.
+                opened = tar.extractfile(member) if member.isreg() else None
+                if opened is None or len(files) == FILES_MAX or len(member.name) > NAME_CHARACTERS_MAX:
                     raise BackupFailed("The configuration holds what no backup has put there.")
                 files[member.name] = opened.read(FILE_BYTES_MAX)
     except tarfile.TarError as error:
@@ -82,18 +84,23 @@ def write_out(files: Files, directory: Path) -> list[Path]:
     """Writes the files below `directory`, for their owner alone. Raises BackupFailed if one is there."""
     written = []
     for name in sorted(files):
-        parts = PurePosixPath(name).parts
-        if ".." in parts or parts[0] == "/":
+        path = PurePosixPath(name)
+        if path.is_absolute() or ".." in path.parts or not path.name:
             raise BackupFailed("The configuration names a file outside of its directory.")
-        file = directory.joinpath(*parts)
-        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        try:
-            file.touch(mode=0o600, exist_ok=False)
-        except FileExistsError:
-            raise BackupFailed(f"{file} is there already and stays as it is.") from None
-        file.write_bytes(files[name])
-        written.append(file)
+        written.append(_write(directory / path, files[name]))
     return written
+
+
+def _write(file: Path, content: bytes) -> Path:
+    try:
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        file.touch(mode=0o600, exist_ok=False)
+        file.write_bytes(content)
+    except FileExistsError:
+        raise BackupFailed(f"{file} is there already and stays as it is.") from None
+    except OSError as error:
+        raise BackupFailed(f"{file} cannot be written: {error.strerror}") from error
+    return file
 
 
 def _list_files(directory: Path) -> list[Path]:

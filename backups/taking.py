@@ -181,7 +181,8 @@ def _sweep(directory: Path) -> None:
     for path in directory.iterdir():
         name, suffix = path.stem.removeprefix("."), path.suffix
         if path.name.startswith(".") and suffix in (_PARTIAL, _EXPIRED) and find_taken_at(name):
-            shutil.rmtree(path)
+            # A link is no run's: it goes, and what it leads to stays.
+            shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
 
 
 @contextmanager

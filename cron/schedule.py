@@ -13,6 +13,8 @@ from cronsim import CronSim, CronSimError
 from storage.studios import is_time_zone
 
 FIELD_COUNT = 5
+# No clock is set back by more at once.
+REPEATED_MAX = timedelta(hours=3)
 
 
 class ScheduleInvalid(Exception):
@@ -28,8 +30,9 @@ class Schedule:
 
     def latest(self, now: datetime) -> datetime:
         """The last due time that has come, in UTC. Raises StopIteration if there was none in 50 years."""
-        second_after = now.replace(microsecond=0) + timedelta(seconds=1)
-        moments = CronSim(self.fields, second_after.astimezone(ZoneInfo(self.timezone)), reverse=True)
+        # Back from where no clock shows an hour for the second time: else what came in the first is missed.
+        later = now.replace(microsecond=0) + REPEATED_MAX
+        moments = CronSim(self.fields, later.astimezone(ZoneInfo(self.timezone)), reverse=True)
         return next(moment for each in moments if (moment := each.astimezone(UTC)) <= now)
 
     def next(self, now: datetime) -> datetime:
@@ -49,7 +52,7 @@ def read_schedule(setting: str, fields: str, timezone: str, now: datetime) -> Sc
     schedule = Schedule(fields, timezone)
     try:
         schedule.next(now)
-    except CronSimError as error:
+    except (CronSimError, ValueError) as error:
         raise ScheduleInvalid(f'{setting.upper()}: "{fields}" is no crontab schedule: {error}.') from None
     except (StopIteration, RuntimeError):
         raise ScheduleInvalid(f'{setting.upper()}: "{fields}" never comes.') from None

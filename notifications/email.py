@@ -100,6 +100,39 @@ def _header_text(text: str, limit: int = SUBJECT_LENGTH_LIMIT) -> str:
     return one_line(text.replace(_ENCODED_WORD, "= ?"), limit)
 
 
+class _Server(smtplib.SMTP):
+    """Cut CONNECTION_LIMIT_SECONDS after it began to connect: a server may drip its greeting and its farewell
+    too, and each of the waits would be a short one."""
+
+    _limit: Timer | None = None
+
+    # smtplib's own constructor calls it, without the source address that we have none of.
+    def connect(self, host: str = "localhost", port: int = 0) -> tuple[int, bytes]:  # type: ignore[override]
+        self._limit = Timer(CONNECTION_LIMIT_SECONDS, self._cut)
+        self._limit.daemon = True
+        self._limit.start()
+        try:
+            return super().connect(host, port)
+        except OSError:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        if self._limit is not None:
+            self._limit.cancel()
+        super().close()
+
+    def _cut(self) -> None:
+        """Whoever reads or writes there gets an error at once; closing alone would not wake them."""
+        with suppress(OSError):
+            if self.sock is not None:
+                self.sock.shutdown(socket.SHUT_RDWR)
+
+
+class _TlsServer(_Server, smtplib.SMTP_SSL):
+    """With TLS from its first byte."""
+
+
 class MailConnection:
     """One connection, for one thread."""
 
@@ -133,27 +166,21 @@ def open_connection(settings: MailSettings) -> Iterator[MailConnection]:
         server = _connect(settings)
     except OSError as error:
         raise MailAway(cause=type(error).__name__) from None
-    limit = Timer(CONNECTION_LIMIT_SECONDS, _cut, [server])
-    limit.daemon = True
-    limit.start()
     try:
         yield MailConnection(server)
     finally:
-        limit.cancel()
         _close(server)
 
 
-def _connect(settings: MailSettings) -> smtplib.SMTP:
+def _connect(settings: MailSettings) -> _Server:
     host, port = settings.smtp_host or "", settings.smtp_port
     # We greet as the domain that we write from; else smtplib would ask who this machine is.
     domain = settings.mail_from.rpartition("@")[2]
     if settings.smtp_security == "tls":
         context = ssl.create_default_context()
-        server: smtplib.SMTP = smtplib.SMTP_SSL(
-            host, port, domain, timeout=ANSWER_TIMEOUT_SECONDS, context=context
-        )
+        server: _Server = _TlsServer(host, port, domain, timeout=ANSWER_TIMEOUT_SECONDS, context=context)
     else:
-        server = smtplib.SMTP(host, port, domain, timeout=ANSWER_TIMEOUT_SECONDS)
+        server = _Server(host, port, domain, timeout=ANSWER_TIMEOUT_SECONDS)
     try:
         if settings.smtp_security == "starttls":
             server.starttls(context=ssl.create_default_context())
@@ -163,13 +190,6 @@ def _connect(settings: MailSettings) -> smtplib.SMTP:
         server.close()
         raise
     return server
-
-
-def _cut(server: smtplib.SMTP) -> None:
-    """Whoever reads or writes there gets an error at once; closing alone would not wake them."""
-    with suppress(OSError):
-        if server.sock is not None:
-            server.sock.shutdown(socket.SHUT_RDWR)
 
 
 def _close(server: smtplib.SMTP) -> None:

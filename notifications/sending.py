@@ -44,8 +44,9 @@ from storage.notifications import (
 )
 
 PAGES_LIMIT: Final = 20
-# Longer than a page may take: its last message is begun before the deadline, and a connection is cut in time.
-CLAIM_SECONDS: Final = 120.0
+# Longer than a page may take: its last message is begun before the deadline, and may be the first that needs
+# a connection, which is cut in time.
+CLAIM_SECONDS: Final = 180.0
 PAGE_SECONDS: Final = 60.0
 # After the n-th try; the last is repeated until the message's life is over.
 DELAYS: Final = (timedelta(minutes=1), timedelta(minutes=5), timedelta(minutes=15), timedelta(hours=1))

@@ -10,7 +10,7 @@ from base64 import urlsafe_b64decode
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
@@ -43,7 +43,7 @@ def _url(*schemes: str) -> AfterValidator:
     def check(value: SecretStr) -> SecretStr:
         try:
             parts = urlsplit(value.get_secret_value())
-            is_whole = parts.port is None or parts.port > 0
+            is_whole = (parts.port is None or parts.port > 0) and not _is_cut_short(parts)
         except ValueError:
             is_whole = False
         if not is_whole:
@@ -53,6 +53,12 @@ def _url(*schemes: str) -> AfterValidator:
         return value
 
     return AfterValidator(check)
+
+
+def _is_cut_short(parts: SplitResult) -> bool:
+    """Whether a password with `/`, `?`, `#` or `@` in it has ended early: the rest of it would be taken for a
+    host or a path, and be shown as such."""
+    return parts.netloc.count("@") > 1 or "@" in parts.path + parts.query or bool(parts.fragment)
 
 
 def _check_sealing_key(value: SecretStr) -> SecretStr:
@@ -142,7 +148,7 @@ Seconds = Annotated[float, Field(gt=0)]
 
 
 class MailSettings(LinkSettings):
-    """How messages leave. Without `smtp_host` they stay planned until there is one, or are too old to be sent."""
+    """How messages leave. Without `smtp_host` they stay planned until there is one, or they are too old."""
 
     smtp_host: str | None = None
     smtp_port: int = Field(default=587, ge=1, le=65535)

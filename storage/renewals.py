@@ -75,11 +75,13 @@ _FROM = "FROM subscription s LEFT JOIN clock_offset o ON o.studio_id = s.studio_
 _AFTER = "s.state = 'active' AND (s.current_period_end, s.id) > (:after_end, :after_id)"
 _ORDER = "ORDER BY s.current_period_end, s.id LIMIT :limit"
 
-# An invoice of the next period that was not taken back: that one is being paid, or has expired.
+# An invoice of the next period that was not taken back: that one is being paid, or has expired. Where periods
+# are short, not before the middle of the one that runs: who has just paid is not billed again at once.
 _TO_RENEW = text(f"""
     SELECT s.id, s.studio_id, s.customer_id, s.current_period_end, {_STUDIO_NOW}
     {_FROM}
     WHERE {_AFTER} AND NOT s.cancel_at_period_end
+      AND s.current_period_end - (s.current_period_end - s.current_period_start) / 2 <= {_STUDIO_NOW}
       AND s.current_period_end <= CAST(:now AS timestamptz) + make_interval(days => :days) + {_LATEST}
       AND s.current_period_end <= {_STUDIO_NOW} + make_interval(days => :days)
       AND NOT EXISTS (SELECT FROM invoice i WHERE i.subscription_id = s.id
@@ -128,7 +130,8 @@ _REFUSED = text("SELECT command_id FROM command_journal WHERE command_id = ANY(:
 def list_to_renew(
     connection: Connection, now: datetime, days_before: int, after: Place, limit: int = PAGE_LIMIT
 ) -> list[DueSubscription]:
-    """Active ones that go on, end within `days_before` days and have no invoice for what follows."""
+    """Active ones that go on, whose period is half over and ends within `days_before` days, and that have
+    no invoice for what follows."""
     asked = _page(now, after, limit) | {"days": days_before}
     return [DueSubscription(*row) for row in connection.execute(_TO_RENEW, asked)]
 

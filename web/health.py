@@ -4,6 +4,7 @@ import threading
 from time import monotonic
 from typing import Final, Literal
 
+import structlog
 from fastapi import APIRouter, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel
@@ -15,7 +16,9 @@ from models.migrate import head
 from web.outlet import Outlet
 
 CACHE_SECONDS: Final = 1.0
+REASON_LIMIT: Final = 500
 
+log = structlog.get_logger(__name__)
 router = APIRouter(tags=["health"])
 
 
@@ -29,7 +32,7 @@ class Health(BaseModel):
 
 
 class Probe:
-    """Looks at the database at most once per CACHE_SECONDS, however many ask."""
+    """Looks at the database at most once per CACHE_SECONDS, however many ask; tells once why it is away."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -37,6 +40,7 @@ class Probe:
         self._lock = threading.Lock()
         self._seen_at = float("-inf")
         self._migrations: Literal["at_head", "behind", "unknown"] | None = None
+        self._is_told = False
 
     def look(self) -> Literal["at_head", "behind", "unknown"] | None:
         """Where the migrations are; None when the database is away."""
@@ -52,8 +56,14 @@ class Probe:
                 found = connection.scalar(text("SELECT version_num FROM alembic_version"))
         except ProgrammingError:
             return "unknown"
-        except SQLAlchemyError:
+        except SQLAlchemyError as error:
+            if not self._is_told:
+                log.warning(
+                    "database cannot be used", reason=str(getattr(error, "orig", error))[:REASON_LIMIT]
+                )
+            self._is_told = True
             return None
+        self._is_told = False
         return "at_head" if found == self._head else "behind"
 
 

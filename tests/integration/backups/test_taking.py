@@ -192,6 +192,18 @@ def _command_lines_of_pg_dump(shop: Shop) -> list[str]:
     return found
 
 
+def test_link_by_the_name_of_a_dead_run_goes_and_what_it_leads_to_stays(shop: Shop) -> None:
+    elsewhere = shop.place / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "file").touch()
+    (shop.directory / ".billbus-20260102T030405Z.partial").symlink_to(elsewhere)
+    (shop.directory / "billbus-20260103T030405Z").symlink_to(elsewhere)
+    taken = shop.take()
+    assert shop.names == ["billbus-20260103T030405Z", taken.name]
+    assert list_backups(shop.directory) == [taken]
+    assert (elsewhere / "file").exists()
+
+
 def test_full_disk_is_a_sentence_and_leaves_the_old(shop: Shop) -> None:
     old = shop.take()
     done = subprocess.run(

@@ -8,7 +8,7 @@ from sqlalchemy import text
 from cron import renewal
 from storage import renewals
 from tests.integration.cron.watches import Watch
-from tests.integration.state_updater.shops import Shop
+from tests.integration.state_updater.shops import PRICE_MINOR, Shop
 
 
 def test_nothing_is_invoiced_before_its_time(shop: Shop, watch: Watch) -> None:
@@ -26,6 +26,22 @@ def test_the_next_period_is_invoiced_days_before_it_begins_by_the_clock_of_the_s
     assert watch.run("renewal").count == 1
     assert watch.settle() == ["applied"]
     assert watch.renewal_invoices() == [(subscription_id, end)]
+
+
+def test_a_period_shorter_than_the_days_before_is_invoiced_once_it_is_half_over(
+    shop: Shop, watch: Watch
+) -> None:
+    shop.price_id = shop.add_price(PRICE_MINOR, period_unit="day")
+    subscription_id, end = watch.subscribe()
+    assert watch.run("renewal").count == 0, "who has just paid is not billed again"
+    shop.set_clock(end - timedelta(hours=11))
+    assert watch.run("renewal").count == 1
+    assert watch.settle() == ["applied"]
+    watch.pay_renewal(subscription_id, end)
+    assert watch.period_end(subscription_id) == end + timedelta(days=1)
+    assert watch.run("renewal").count == 0
+    shop.set_clock(end + timedelta(hours=13))
+    assert watch.run("renewal").count == 1
 
 
 def test_run_twice_before_and_after_it_was_applied_invoices_once(shop: Shop, watch: Watch) -> None:

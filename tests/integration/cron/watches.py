@@ -7,10 +7,12 @@ from itertools import count
 from typing import Any
 from uuid import UUID
 
+from billing.subscriptions import renewal_invoice_id
 from bus.messages import decode_command
 from cron.desk import Desk
 from cron.jobs import JOBS, Job
 from cron.runner import Result, run_job
+from kit.ids import new_id
 from runtime.settings import CronSettings
 from state_updater.apply import Answer, Received
 from tests.integration.state_updater.shops import Shop, said
@@ -60,6 +62,13 @@ class Watch:
         customer_id = self.shop.one("SELECT customer_id FROM subscription WHERE id = :id", id=subscription_id)
         command = self.shop.cancel(subscription_id, None, at_period_end=True, customer_id=customer_id)
         assert self.shop.tell(command) == ["applied"]
+
+    def pay_renewal(self, subscription_id: UUID, period_start: datetime) -> None:
+        customer_id = self.shop.one("SELECT customer_id FROM subscription WHERE id = :id", id=subscription_id)
+        invoice_id, attempt_id = renewal_invoice_id(subscription_id, period_start), new_id()
+        start = self.shop.start(attempt_id, invoice_id, customer_id=customer_id)
+        paid = self.shop.paid(attempt_id, invoice_id, subscription_id, customer_id=customer_id)
+        assert self.shop.tell(start, paid) == ["applied"] * 2
 
     def settle(self) -> list[str]:
         """Applies what waits in the journal, one by one; what became of each."""

@@ -3,9 +3,13 @@
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from uuid import UUID
@@ -15,14 +19,16 @@ import pytest
 from kit.ids import new_id
 from notifications import email, sending
 from notifications.links import read_link
+from notifications.situations import LINES_LIMIT
 from notifications.sms import ConsoleSms
 from runtime.logging import configure
 from storage.notifications import Planned, plan
 from tests.contract.providers.terminals import until
 from tests.integration.notifications.mailboxes import LINK_KEY, MAIL_FROM, ROOT, Post
-from tests.integration.state_updater.shops import SEALING_KEY
+from tests.integration.state_updater.shops import SEALING_KEY, Shop
 
 DOWN = {"kind": "down", "times": 10_000}
+DRIP_SECONDS = 8.0
 
 
 def planned(post: Post, count: int = 1, **changes: object) -> list[UUID]:
@@ -50,6 +56,25 @@ def planned(post: Post, count: int = 1, **changes: object) -> list[UUID]:
     with post.engine("billbus_events").begin() as connection:
         assert plan(connection, occasions) == count
     return [occasion.id for occasion in occasions]
+
+
+@contextmanager
+def dripping_server(greeting: bytes) -> Iterator[int]:
+    """Its port; it says `greeting` again and again, each time well within the limit of one answer."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        dripping = threading.Thread(target=_drip, args=(server, greeting))
+        dripping.start()
+        yield server.getsockname()[1]
+        dripping.join()
+
+
+def _drip(server: socket.socket, greeting: bytes) -> None:
+    until_then = time.monotonic() + DRIP_SECONDS
+    connection, _ = server.accept()
+    with connection, suppress(OSError):
+        while time.monotonic() < until_then:
+            connection.sendall(greeting)
+            time.sleep(0.1)
 
 
 def row(post: Post, notification_id: UUID) -> tuple[object, ...]:
@@ -95,6 +120,20 @@ def test_a_letter_carries_its_facts_and_links_that_work(post: Post) -> None:
     assert address.startswith(f"https://{post.shop.studio_id}.example/links/")
     link = read_link(LINK_KEY, address.rpartition("/")[2], post.now())
     assert (link.purpose, link.subject_id, link.customer_id) == ("pay", invoice_id, post.shop.customer_id)
+
+
+def test_the_letter_of_an_invoice_outside_subscriptions_says_what_it_is_for(post: Post) -> None:
+    amounts_minor = [100_00 + number for number in range(LINES_LIMIT)]
+    assert post.shop.tell(post.shop.issue(new_id(), *amounts_minor, 7_00, 8_00)) == ["applied"]
+    post.hear()
+    post.wait(minutes=3)
+    post.send()
+    text = post.mailbox.messages()[0]["text"].replace("\u00a0", " ")
+    assert re.findall(r"Барабаны: 100,?\d* ₽", text) == [
+        "Барабаны: 100 ₽",
+        *(f"Барабаны: 100,0{number} ₽" for number in range(1, LINES_LIMIT)),
+    ]
+    assert "Остальное (2 поз.): 15 ₽" in text
 
 
 def test_a_refund_and_an_end_are_told(post: Post) -> None:
@@ -354,6 +393,24 @@ def test_a_server_that_drips_is_cut_off(post: Post, monkeypatch: pytest.MonkeyPa
     assert row(post, notification) == ("planned", 1, "mail_away")
 
 
+@pytest.mark.parametrize("greeting", [b"2", b"220-wait\r\n"])
+def test_a_server_that_drips_its_greeting_is_cut_off(
+    post: Post, monkeypatch: pytest.MonkeyPatch, greeting: bytes
+) -> None:
+    monkeypatch.setattr(email, "CONNECTION_LIMIT_SECONDS", 0.5)
+    (notification,) = planned(post)
+    with dripping_server(greeting) as port:
+        post.settings["smtp_port"] = port
+        began = time.monotonic()
+        post.send()
+    assert time.monotonic() - began < DRIP_SECONDS
+    assert row(post, notification) == ("planned", 1, "mail_away")
+
+
+def test_a_claim_outlasts_whatever_its_page_may_take() -> None:
+    assert sending.CLAIM_SECONDS > sending.PAGE_SECONDS + email.CONNECTION_LIMIT_SECONDS
+
+
 def test_an_answer_that_was_lost_is_sent_again_under_the_same_name(post: Post) -> None:
     post.mailbox.fault({"kind": "cut"})
     (notification,) = planned(post)
@@ -434,16 +491,42 @@ def test_old_news_is_not_sent(post: Post) -> None:
 
 
 def test_an_address_that_cannot_be_written_to_fails_alone(post: Post) -> None:
-    bad, good = planned(post), planned(post)
+    good, post.shop.customer_id = planned(post), post.shop.add_customer()
+    bad = planned(post)
     post.shop.rows(
-        "WITH odd AS (INSERT INTO customer (id, studio_id, email, name)"
-        " VALUES (gen_random_uuid(), :studio, 'no address', E'Anna\\r\\nBcc: x@example.org') RETURNING id)"
-        " UPDATE notification SET customer_id = odd.id FROM odd WHERE notification.id = :id",
-        id=bad[0],
+        "UPDATE customer SET email = 'no address', name = E'Anna\\r\\nBcc: x@example.org' WHERE id = :id",
+        id=post.shop.customer_id,
     )
     post.send()
     assert row(post, bad[0]) == ("failed", 1, "address_malformed")
     assert row(post, good[0])[0] == "sent"
+
+
+@pytest.mark.parametrize(
+    ("kind", "occasion"),
+    [("payment_succeeded", "succeeded"), ("subscription_started", "started"), ("refund", "succeeded")],
+)
+@pytest.mark.parametrize("whose", ["studio", "customer"])
+def test_nobody_is_written_about_what_is_not_theirs(post: Post, kind: str, occasion: str, whose: str) -> None:
+    owner = post.shop
+    if whose == "studio":
+        owner = Shop(post.shop.url)
+        owner.set_up()
+    paid, refund_id = owner.pay(), new_id()
+    assert owner.tell(owner.refunded(refund_id, paid)) == ["applied"]
+    if owner is not post.shop:
+        owner.close()
+    subjects = {"payment_succeeded": paid.attempt_id, "refund": refund_id}
+    (notification,) = planned(
+        post,
+        kind=kind,
+        occasion=occasion,
+        subject_id=subjects.get(kind, paid.subscription_id),
+        customer_id=post.shop.add_customer(),
+    )
+    post.send()
+    assert row(post, notification) == ("superseded", 0, "subject_is_gone")
+    assert post.mailbox.messages() == []
 
 
 def test_a_kind_that_this_worker_does_not_know_waits_for_one_that_does(post: Post) -> None:

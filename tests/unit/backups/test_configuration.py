@@ -85,20 +85,30 @@ def test_files_come_out_for_their_owner_alone_and_over_nothing(tmp_path: Path) -
         configuration.write_out(files, tmp_path / "new")
 
 
-@pytest.mark.parametrize("name", ["../outside", "/outside", "secrets/../../outside"])
+@pytest.mark.parametrize("name", ["../outside", "/outside", "//outside", "secrets/../../outside", "", "."])
 def test_names_that_lead_outside_are_not_written(tmp_path: Path, name: str) -> None:
     with pytest.raises(BackupFailed, match="outside of its directory"):
         configuration.write_out({name: b""}, tmp_path / "new")
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_no_backup_packs_is_not_unpacked() -> None:
+@pytest.mark.parametrize("kind", [tarfile.DIRTYPE, tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE])
+@pytest.mark.parametrize("leads_to", ["secrets", "nowhere"])
+def test_what_no_backup_packs_is_not_unpacked(kind: bytes, leads_to: str) -> None:
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w") as tar:
         link = tarfile.TarInfo("secrets")
-        link.type = tarfile.DIRTYPE
+        link.type, link.linkname = kind, leads_to
         tar.addfile(link)
     with pytest.raises(BackupFailed, match="what no backup has put there"):
         configuration.unpack(packed.getvalue())
+
+
+def test_a_file_below_a_file_is_a_sentence(tmp_path: Path) -> None:
+    with pytest.raises(BackupFailed, match="is there already"):
+        configuration.write_out({"secrets": b"", "secrets/token_key": b""}, tmp_path)
+
+
+def test_rubbish_is_a_sentence() -> None:
     with pytest.raises(BackupFailed, match="cannot be read"):
         configuration.unpack(b"rubbish" * 100)

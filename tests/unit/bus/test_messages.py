@@ -18,6 +18,7 @@ from bus.messages import (
     PARTITION_COUNT,
     Command,
     decode_command,
+    decode_event,
     encode,
 )
 from kit.errors import InvalidMessage
@@ -145,6 +146,14 @@ def test_a_field_out_of_its_range_is_refused_by_name(name: str, field: str, valu
 @pytest.mark.parametrize("named", [{"attempt_id": None}, {"refund_id": str(ID)}])
 def test_a_look_up_names_one_thing(named: dict[str, Any]) -> None:
     assert _code("RetryLookUp", orjson.dumps(_body("RetryLookUp") | named)) == "unreadable_message"
+
+
+@pytest.mark.parametrize("at", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"])
+def test_an_instant_that_no_row_could_hold_is_refused(at: str) -> None:
+    event = {"studio_id": str(ID), "customer_id": None, "subscription_id": str(ID), "occurred_at": at}
+    with pytest.raises(InvalidMessage, match="occurred_at"):
+        decode_event("subscription.ending", 1, orjson.dumps(event))
+    assert _code("RenewSubscription", orjson.dumps(_body("RenewSubscription") | {"period_start": at})) != ""
 
 
 def test_a_refused_message_does_not_repeat_what_it_held() -> None:

@@ -59,6 +59,19 @@ def test_minutes_come_at_their_distance_whatever_the_clock_does(day: datetime) -
     assert found == [day + timedelta(minutes=10 * number) for number in range(1, 2 * 144 + 1)]
 
 
+@pytest.mark.parametrize("fields", ["30 2 * * *", "30 1,2 * * *", "*/10 * * * *", "0 0 * * *"])
+@pytest.mark.parametrize(
+    ("timezone", "month", "day"),
+    [("Europe/Berlin", 10, 25), ("America/Santiago", 4, 5), ("Australia/Lord_Howe", 4, 5)],
+)
+def test_what_has_come_does_not_go_back_when_clocks_do(
+    fields: str, timezone: str, month: int, day: int
+) -> None:
+    schedule, noon_before = Schedule(fields, timezone), datetime(2026, month, day - 1, 12, tzinfo=UTC)
+    found = [schedule.latest(noon_before + timedelta(minutes=7 * number)) for number in range(200)]
+    assert found == sorted(found)
+
+
 @given(
     st.sampled_from(["*/10 * * * *", "30 2 * * *", "0 3 * * 1", "15 */6 * * *", "0 0 1 * *", "59 1-3 * * *"]),
     st.sampled_from(["UTC", "Europe/Berlin", "Europe/Moscow", "America/St_Johns", "Australia/Lord_Howe"]),
