@@ -4,12 +4,14 @@ The sealing key is known here, so that a drill can open the provider's secret.
 """
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import psycopg
@@ -91,12 +93,14 @@ class Shop:
         )
 
     def start(self, *arguments: str) -> "subprocess.Popen[bytes]":
+        """As from a terminal: what a shell starts in the background, and so its tests, is deaf to Ctrl-C."""
         return subprocess.Popen(
             [sys.executable, "-m", "cli.main", *arguments],
             cwd=ROOT,
             env=self.environment(),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
+            preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
         )
 
     def execute(self, statement: str) -> None:
