@@ -9,6 +9,7 @@ from admin_api.desk import PLATFORM_ROLE, PREFIX, Services
 from admin_api.pages import mounting
 from admin_api.routers import actions, dashboards, lists, staff
 from admin_api.walls import guarded_sessions
+from bus.outlet import Outlet
 from bus.port import Publisher
 from kit.clock import Clock, system_clock
 from runtime.settings import AdminSettings
@@ -16,7 +17,6 @@ from storage.database import create_role_engine
 from web import bus_page, documentation, health, problems
 from web.edge import Edge
 from web.hosts import HostDirectory
-from web.outlet import Outlet
 from web.serving import lifespan
 from web.waiting import AppliedWaiter
 

@@ -16,12 +16,12 @@ from sqlalchemy.orm import sessionmaker
 
 from admin_api.permissions import Role, may
 from admin_api.walls import GuardedSession, in_studio
+from bus.outlet import Outlet
 from kit.clock import Clock
 from runtime.settings import AdminSettings
 from storage.audit import write_audit
 from storage.database import tenant
 from web.hosts import HostDirectory
-from web.outlet import Outlet
 from web.problems import Problem
 
 PREFIX: Final = "/admin/api/v1"

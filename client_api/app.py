@@ -4,6 +4,7 @@ from typing import Final
 
 from fastapi import FastAPI
 
+from bus.outlet import Outlet
 from bus.port import Publisher
 from client_api import callbacks, links
 from client_api.pages import pages
@@ -15,7 +16,6 @@ from storage.database import create_role_engine
 from web import documentation, health, problems
 from web.edge import Edge
 from web.hosts import HostDirectory
-from web.outlet import Outlet
 from web.serving import lifespan
 from web.waiting import AppliedWaiter
 

@@ -21,6 +21,7 @@ from starlette.concurrency import run_in_threadpool
 
 from billing.invoices import SETTLED
 from bus.messages import CancelSubscription
+from bus.outlet import Outlet
 from client_api.pages.pages import show_page
 from client_api.queries.invoices import get_invoice
 from client_api.queries.links import find_linked_subscription, find_locale
@@ -35,7 +36,6 @@ from storage.invoices import find_open_invoice
 from web.commands import CommandRequest, Wanted, submit
 from web.edge import CorrelationId, remote_address
 from web.operations import Operation, find_operation
-from web.outlet import Outlet
 from web.problems import Problem
 from web.waiting import AppliedWaiter
 

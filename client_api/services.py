@@ -13,11 +13,11 @@ from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from sqlalchemy import Connection, Engine, text
 
+from bus.outlet import Outlet
 from client_api.tokens import AccessToken, read_access_token
 from kit.clock import Clock
 from runtime.settings import ApiSettings
 from web.hosts import HostDirectory, host_of
-from web.outlet import Outlet
 from web.problems import Problem, unauthenticated
 
 PREFIX: Final = "/api/v1"

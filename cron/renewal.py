@@ -88,7 +88,7 @@ def renew_and_end(run: Run) -> Done:
                 page = step.page(run, connection, after)
                 accepted, refused_here = _accept_page(connection, step, page)
             crash_point("renewal_after_page")
-            run.desk.publish(accepted)
+            run.desk.outlet.publish(*(each.envelope for each in accepted))
             count += sum(each.envelope is not None for each in accepted)
             refused += refused_here
             if len(page) < PAGE_LIMIT:

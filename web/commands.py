@@ -17,6 +17,7 @@ from sqlalchemy import Connection, Engine, text
 from starlette.concurrency import run_in_threadpool
 
 from bus.messages import Command
+from bus.outlet import Outlet
 from bus.port import Envelope
 from kit.canonical import canonical_json
 from kit.errors import Refused
@@ -27,7 +28,6 @@ from storage.database import tenant
 from storage.journal import accept
 from web.edge import CorrelationId, remote_address
 from web.operations import Operation, find_operation
-from web.outlet import Outlet
 from web.problems import Problem, invalid, problem_of_refusal
 from web.strict import StrictRoute
 from web.views import OperationView

@@ -12,8 +12,8 @@ from sqlalchemy import Engine, text
 from sqlalchemy.exc import ProgrammingError, SQLAlchemyError
 from starlette.requests import Request
 
+from bus.outlet import Outlet
 from models.migrate import head
-from web.outlet import Outlet
 
 CACHE_SECONDS: Final = 1.0
 REASON_LIMIT: Final = 500

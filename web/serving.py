@@ -8,7 +8,7 @@ import uvicorn
 from fastapi import FastAPI
 from sqlalchemy import Engine
 
-from web.outlet import Outlet
+from bus.outlet import Outlet
 from web.waiting import AppliedWaiter
 
 HEADER_LIMIT_BYTES: Final = 16 * 1024

@@ -10,7 +10,7 @@ import structlog
 from sqlalchemy import Connection, Engine, text
 
 from bus.messages import Command
-from bus.port import BusAway, Publisher
+from bus.outlet import Outlet
 from bus.transports import choose_bus
 from kit.ids import derived_id, sha256
 from notifications.sending import require_link_key
@@ -18,7 +18,6 @@ from providers.cloudpayments.client import CloudPaymentsClient, longest_call_sec
 from providers.port import PaymentProvider, ProviderAccount
 from runtime.crash_points import crash_point
 from runtime.logging import bind
-from runtime.metrics import COMMANDS_ACCEPTED
 from runtime.settings import TaskSettings, load_settings
 from storage.database import connect_as, create_role_engine
 from storage.journal import Accepted, accept
@@ -50,7 +49,7 @@ class Desk:
         self.engine: Engine = create_role_engine(database_url, ROLE, SERVICE)
         amqp_url = settings.amqp_url.get_secret_value() if settings.amqp_url else None
         bus = choose_bus(amqp_url, lambda: connect_as(database_url, ROLE, SERVICE), SERVICE)
-        self._publisher: Publisher = bus.command_publisher()
+        self.outlet = Outlet(bus.command_publisher())
         self._clients: dict[UUID, PaymentProvider] = {}
 
     def provider(self, provider_account_id: UUID) -> PaymentProvider:
@@ -92,7 +91,7 @@ class Desk:
             subject = {about.column: str(about.id)}
             log.info("provider was called", kind=call.kind, number=call.number, outcome=outcome, **subject)
             if accepted is not None:
-                self.publish(accepted)
+                self.outlet.publish(accepted.envelope)
 
     def _accept(
         self, connection: Connection, call: Call, outcome: str, command: Command | None
@@ -121,16 +120,6 @@ class Desk:
             correlation_id=correlation_id,
             causation_id=cause,
         )
-
-    def publish(self, accepted: Accepted) -> None:
-        """A failure costs time only: the relay publishes what stays in the journal."""
-        if accepted.envelope is None:
-            return
-        COMMANDS_ACCEPTED.labels(accepted.envelope.kind).inc()
-        try:
-            self._publisher.publish([accepted.envelope])
-        except BusAway as away:
-            log.warning("outcome not published yet", command_id=str(accepted.command_id), reason=str(away))
 
 
 def require_sealing_key(settings: TaskSettings) -> str:

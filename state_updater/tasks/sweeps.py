@@ -125,5 +125,4 @@ def _expire_invoices(at: Desk) -> None:
             )
             for invoice in expired_invoices(connection)
         ]
-    for each in accepted:
-        at.publish(each)
+    at.outlet.publish(*(each.envelope for each in accepted))

@@ -9,12 +9,12 @@ import pytest
 from bus.port import SUBSCRIPTIONS
 from bus.topology import dead_letter_queues, event_queue
 from bus.transports import RabbitBus
-from runtime.ports import free_port
-from runtime.postgres import PostgresServer
 from tests.databases import Databases
+from tests.integration.billing_consumer.conftest import own_databases, own_postgres
 from tests.integration.integrations.hearing import House
 from tests.integration.state_updater.shops import Shop
-from tests.servers import main_installation, open_directory
+
+__all__ = ["own_databases", "own_postgres"]
 
 
 @pytest.fixture
@@ -44,23 +44,6 @@ def house(request: pytest.FixtureRequest, shop: Shop, tmp_path: Path) -> Iterato
     opened = House(shop, url, tmp_path)
     yield opened
     opened.kill()
-
-
-@pytest.fixture(scope="module")
-def own_postgres() -> Iterator[PostgresServer]:
-    """On a fixed port, so that it is found again after it was stopped."""
-    with open_directory() as directory:
-        server = PostgresServer(directory, installation=main_installation(), port=free_port())
-        try:
-            server.start()
-            yield server
-        finally:
-            server.erase()
-
-
-@pytest.fixture(scope="module")
-def own_databases(own_postgres: PostgresServer) -> Databases:
-    return Databases(own_postgres)
 
 
 @pytest.fixture

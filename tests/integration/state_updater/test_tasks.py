@@ -166,7 +166,7 @@ def terminal(
     yield Terminal(shop, shared_twin, tmp_path)
     desk = desk_module.desk()
     desk.engine.dispose()
-    desk._publisher.close()
+    desk.outlet.close()
     for client in desk._clients.values():
         client.close()
     desk_module.desk.cache_clear()

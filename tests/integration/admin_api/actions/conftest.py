@@ -7,6 +7,7 @@ import pytest
 
 from admin_api.desk import PLATFORM_ROLE, Services
 from admin_api.walls import guarded_sessions
+from bus.outlet import Outlet
 from bus.transports import EmbeddedBus
 from kit.clock import system_clock
 from runtime.settings import AdminSettings
@@ -14,7 +15,6 @@ from storage.database import connect_as, create_role_engine
 from tests.integration.admin_api.actions.clerk import Clerk
 from tests.integration.admin_api.conftest import Office
 from web.hosts import HostDirectory
-from web.outlet import Outlet
 
 
 @pytest.fixture(scope="session")

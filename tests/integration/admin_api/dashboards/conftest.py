@@ -11,6 +11,7 @@ from pydantic import SecretStr
 from admin_api.desk import PLATFORM_ROLE, Desk, Person, Services
 from admin_api.permissions import Role
 from admin_api.walls import guarded_sessions
+from bus.outlet import Outlet
 from kit.clock import system_clock
 from kit.ids import new_id
 from runtime.settings import AdminSettings
@@ -18,7 +19,6 @@ from storage.database import create_role_engine
 from tests.databases import Databases
 from tests.integration.state_updater.shops import SEALING_KEY, Shop
 from web.hosts import HostDirectory
-from web.outlet import Outlet
 
 
 @pytest.fixture(scope="module")

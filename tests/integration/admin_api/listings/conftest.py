@@ -13,6 +13,7 @@ from admin_api.desk import PLATFORM_ROLE, Desk, Person, Services
 from admin_api.permissions import Role
 from admin_api.walls import guarded_sessions
 from bus.messages import RecordPaymentOutcome
+from bus.outlet import Outlet
 from bus.transports import EmbeddedBus
 from kit.ids import new_id
 from runtime.settings import AdminSettings
@@ -23,7 +24,6 @@ from storage.staff import invite
 from tests.integration.admin_api.conftest import Office
 from tests.integration.integrations.hearing import hear
 from web.hosts import HostDirectory
-from web.outlet import Outlet
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 _NAME = text("UPDATE customer SET name = :name, email = :email WHERE id = :id")

@@ -16,6 +16,7 @@ from admin_api.people.dependencies import person_of_token
 from admin_api.people.sign_in import Arrival, enter
 from admin_api.people.tokens import SignedIn, SignInKind
 from admin_api.walls import guarded_sessions
+from bus.outlet import Outlet
 from bus.transports import EmbeddedBus
 from kit.ids import new_id, sha256
 from runtime.settings import AdminSettings
@@ -25,7 +26,6 @@ from storage.studios import create_studio
 from tests.databases import owner_engine
 from web.commands import CommandRequest
 from web.hosts import HostDirectory
-from web.outlet import Outlet
 from web.passwords import hash_password
 
 PASSWORD = "correct horse battery"

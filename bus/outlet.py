@@ -1,4 +1,7 @@
-"""The way out for accepted commands: published after their commit, by whoever accepted them."""
+"""The way out for accepted commands: published after their commit, by whoever accepted them.
+
+Called by every process that sends: both APIs, the worker, cron.
+"""
 
 import threading
 from time import monotonic
@@ -31,20 +34,21 @@ class Outlet:
     def is_away(self) -> bool:
         return monotonic() < self._paused_until
 
-    def publish(self, envelope: Envelope | None) -> None:
-        """None: the command was in the journal before."""
-        if envelope is None:
-            return
-        COMMANDS_ACCEPTED.labels(envelope.kind).inc()
-        if self.is_away:
+    def publish(self, *envelopes: Envelope | None) -> None:
+        """None: that command was in the journal before."""
+        new = [envelope for envelope in envelopes if envelope is not None]
+        for envelope in new:
+            COMMANDS_ACCEPTED.labels(envelope.kind).inc()
+        if not new or self.is_away:
             return
         crash_point("before_publish")
         try:
-            self._publisher.publish([envelope])
-        except BusAway:
+            self._publisher.publish(new)
+        except BusAway as away:
             with self._lock:
                 self._paused_until = monotonic() + BUS_PAUSE_SECONDS
-            log.warning("the bus is away; the relay will send", **{"command.id": str(envelope.message_id)})
+            first = {"command.id": str(new[0].message_id)}
+            log.warning("the bus is away; the relay will send", commands=len(new), reason=str(away), **first)
         crash_point("after_confirm")
 
     def close(self) -> None:
