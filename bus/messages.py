@@ -1,8 +1,8 @@
-"""Every message that may travel, as versioned pydantic models, and the registry that knows them by name.
+"""Every command that may travel, as a versioned pydantic model, the registry that knows them by name, and
+what all messages share; events are in `bus.events`.
 
 Commands are imperative and carry all ids that applying them will lock, so that the locks are a pure function
 of the message; ids of what a command creates are minted by its sender: a repeat creates the same thing.
-Events are past, named as the integrators' documents name them, and carry ids and amounts only.
 Sums are minor units. A change of shape is a new `schema_version`.
 """
 
@@ -249,89 +249,6 @@ class RetryLookUp(Command):
         return self
 
 
-class Event(Message):
-    """Something that has happened to an aggregate of a customer (None: money that nobody is known for).
-
-    `occurred_at` is by the studio's clock. `subject` names the field that says which aggregate it tells of.
-    """
-
-    subject: ClassVar[str]
-
-    customer_id: UUID | None
-    occurred_at: Instant
-
-    @property
-    def subject_id(self) -> UUID:
-        """The aggregate that it tells of."""
-        found: UUID = getattr(self, self.subject)
-        return found
-
-
-class SubscriptionEvent(Event):
-    subject = "subscription_id"
-
-    subscription_id: UUID
-
-
-class InvoiceEvent(Event):
-    subject = "invoice_id"
-
-    invoice_id: UUID
-    subscription_id: UUID | None
-    total_minor: int
-    paid_minor: int
-    refunded_minor: int
-    currency: Currency
-
-
-class PaymentEvent(Event):
-    subject = "attempt_id"
-
-    attempt_id: UUID
-    invoice_id: UUID
-    amount_minor: int
-    currency: Currency
-
-
-class RefundEvent(Event):
-    subject = "refund_id"
-
-    refund_id: UUID
-    invoice_id: UUID | None
-    amount_minor: int
-    currency: Currency
-
-
-class UnappliedEvent(Event):
-    subject = "payment_id"
-
-    payment_id: UUID
-    amount_minor: int
-    currency: Currency
-    reason: ShortText
-
-
-class CommandParked(Event):
-    """A command could not be applied and waits for a person."""
-
-    subject = "command_id"
-
-    command_id: UUID
-    command_kind: ShortText
-    code: ShortText
-
-
-class NotificationFailed(Event):
-    """A message to a customer was given up."""
-
-    subject = "notification_id"
-
-    notification_id: UUID
-    notification_kind: ShortText
-    channel: Literal["email", "sms"]
-    code: ShortText
-
-
 COMMANDS: dict[str, type[Command]] = {
     command.__name__: command
     for command in (
@@ -353,31 +270,6 @@ COMMANDS: dict[str, type[Command]] = {
     )
 }
 
-EVENTS: dict[str, type[Event]] = {
-    "subscription.created": SubscriptionEvent,
-    "subscription.activated": SubscriptionEvent,
-    "subscription.changed": SubscriptionEvent,
-    "subscription.renewed": SubscriptionEvent,
-    "subscription.ending": SubscriptionEvent,
-    "subscription.canceled": SubscriptionEvent,
-    "invoice.opened": InvoiceEvent,
-    "invoice.paid": InvoiceEvent,
-    "invoice.voided": InvoiceEvent,
-    "invoice.expired": InvoiceEvent,
-    "invoice.refunded": InvoiceEvent,
-    "payment.succeeded": PaymentEvent,
-    "payment.failed": PaymentEvent,
-    "payment.unapplied": UnappliedEvent,
-    "refund.requested": RefundEvent,
-    "refund.rejected": RefundEvent,
-    "refund.succeeded": RefundEvent,
-    "refund.declined": RefundEvent,
-    "command.parked": CommandParked,
-    "notification.failed": NotificationFailed,
-}
-# Those that tell of a fault of ours or of somebody we rely on, not of the course of business.
-ERRORS = frozenset({"command.parked", "notification.failed"})
-
 
 def encode(message: Message) -> bytes:
     """The body of a message: JSON, as pydantic writes it."""
@@ -386,17 +278,13 @@ def encode(message: Message) -> bytes:
 
 def decode_command(kind: str, schema_version: int, body: bytes) -> Command:
     """Raises InvalidMessage: an unknown name or version, an oversize body, or one that does not validate."""
-    return _decode(COMMANDS, kind, schema_version, body)
+    return decode(COMMANDS, kind, schema_version, body)
 
 
-def decode_event(kind: str, schema_version: int, body: bytes) -> Event:
-    """Raises InvalidMessage, as `decode_command`."""
-    return _decode(EVENTS, kind, schema_version, body)
-
-
-def _decode(
+def decode(
     models: Mapping[str, type[SomeMessage]], kind: str, schema_version: int, body: bytes
 ) -> SomeMessage:
+    """One of `models`, by its name. Raises InvalidMessage."""
     model = models.get(kind)
     if model is None or model.schema_version != schema_version:
         raise InvalidMessage("unknown_message", kind=kind, schema_version=schema_version)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 from uuid import UUID
 
-from bus.messages import EVENTS
+from bus.events import EVENTS
 from kit.errors import Transient
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection
 
-from bus.messages import ERRORS
+from bus.events import ERRORS
 from integrations.listening import Heard
 from storage.event_log import EventEntry, record
 

@@ -19,7 +19,7 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError, ProgrammingError
 
 from bus.backoff import reconnect_delay_seconds
-from bus.messages import Event, decode_event
+from bus.events import Event, decode_event
 from bus.port import Consumer, Delivery
 from kit.errors import InvalidMessage
 from runtime.crash_points import crash_point

@@ -12,7 +12,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
-from bus.messages import Event
+from bus.events import Event
 from kit.clock import Clock, system_clock
 from kit.ids import derived_id
 from notifications.kinds import KINDS

@@ -19,7 +19,8 @@ from billing.invoices import UNPAID
 from billing.ledger import ACCOUNTS, Posting, ledger_account_id
 from billing.payments import LIVE
 from billing.refunds import WITHDRAWABLE
-from bus.messages import EVENTS, Command
+from bus.events import EVENTS
+from bus.messages import Command
 from kit.canonical import canonical_json
 from kit.errors import InvalidMessage, InvariantViolated, NotFound
 from kit.ids import new_id

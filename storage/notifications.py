@@ -14,7 +14,7 @@ from uuid import UUID
 import orjson
 from sqlalchemy import Connection, text
 
-from bus.messages import NotificationFailed
+from bus.events import NotificationFailed
 from kit.ids import derived_id
 
 PAGE_LIMIT: Final = 50

@@ -14,7 +14,7 @@ from admin_api.queries.ids import find_uuid
 from admin_api.queries.names import Named, customer_names
 from admin_api.queries.subjects import Subject, subjects_of
 from admin_api.walls import GuardedSession
-from bus.messages import EVENTS
+from bus.events import EVENTS
 from models.tables import EventLog, Notification
 from notifications.kinds import KINDS
 from web.views import View

@@ -23,7 +23,7 @@ from admin_api.pages.frame import tell, when_text
 from admin_api.pages.words import knows
 from admin_api.queries.names import Who
 from admin_api.queries.subjects import Subject
-from bus.messages import ERRORS
+from bus.events import ERRORS
 from web.views import Money
 
 Color = Literal["grey", "blue", "azure", "green", "orange", "red", "purple", "dark"]

@@ -9,7 +9,8 @@ from pydantic import JsonValue
 from bus.documents.catalog import CONSUMER, RELAY, SCHEMA_PLACE, Described, JsonObject, described, schemas
 from bus.documents.fields import INVOICE_ID, STUDIO_ID
 from bus.documents.words import DESCRIPTION, HEADERS, PROCESSES, SENDERS, TITLE
-from bus.messages import EVENTS, PARTITION_COUNT
+from bus.events import EVENTS
+from bus.messages import PARTITION_COUNT
 from bus.port import SUBSCRIPTIONS, Subscription
 from bus.topology import COMMANDS_EXCHANGE, DEAD_COMMANDS_QUEUE, EVENTS_EXCHANGE, command_queue, event_queue
 

@@ -10,7 +10,8 @@ from pydantic.json_schema import models_json_schema
 
 from bus.documents.fields import EXAMPLES_OF, FIELDS
 from bus.documents.words import EVENT_MEANINGS, SENDERS
-from bus.messages import COMMANDS, ERRORS, EVENTS, Command, Event
+from bus.events import ERRORS, EVENTS, Event
+from bus.messages import COMMANDS, Command
 from bus.port import SUBSCRIPTIONS
 
 SCHEMA_PLACE: Final = "#/components/schemas/"

@@ -17,7 +17,7 @@ INDEX_PREFIX: Final = "billing-events-"
 ECS_VERSION: Final = "9.0.0"
 DATASET: Final = "billbus.events"
 
-# From the fields of bus.messages' events. What is not named here is not sent.
+# From the fields of bus.events. What is not named here is not sent.
 FIELDS: Final[Mapping[str, str]] = MappingProxyType(
     {
         "customer_id": "customer.id",

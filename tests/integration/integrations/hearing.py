@@ -12,7 +12,8 @@ from functools import partial
 from pathlib import Path
 from uuid import UUID
 
-from bus.messages import Event, decode_event, encode
+from bus.events import Event, decode_event
+from bus.messages import encode
 from bus.port import Delivery, Envelope
 from bus.rabbit.upkeep import list_dead_letters
 from bus.transports import choose_bus

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import pytest
 
-from bus.messages import SubscriptionEvent
+from bus.events import SubscriptionEvent
 from kit.ids import new_id
 from runtime.postgres import PostgresServer
 from tests.integration.integrations.hearing import EVENTS, RELAY, SETTLE_SECONDS_MAX, House, envelope, until

@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 
 from sqlalchemy import Connection
 
-from bus.messages import SubscriptionEvent, encode
+from bus.events import SubscriptionEvent
+from bus.messages import encode
 from bus.port import Delivery
 from integrations.listening import Heard, Listener
 from kit.ids import new_id

@@ -13,7 +13,7 @@ import httpx
 from pydantic import SecretStr
 from sqlalchemy import Engine
 
-from bus.messages import decode_event
+from bus.events import decode_event
 from kit.ids import new_id
 from notifications.planning import Reminder, plan_for_event, plan_reminders
 from notifications.sending import Office, send_due

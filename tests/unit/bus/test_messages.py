@@ -9,16 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bus.events import EVENTS, decode_event
 from bus.messages import (
     AMOUNT_LIMIT_MINOR,
     BODY_LIMIT_BYTES,
     COMMANDS,
-    EVENTS,
     LINES_LIMIT,
     PARTITION_COUNT,
     Command,
     decode_command,
-    decode_event,
     encode,
 )
 from kit.errors import InvalidMessage

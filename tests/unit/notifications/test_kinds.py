@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from bus.messages import EVENTS
+from bus.events import EVENTS
 from bus.port import SUBSCRIPTIONS
 from notifications.kinds import KINDS, REMINDER_WAIT, Occasion, Verdict, decide
 from tests.unit.notifications.situations import EXPIRES_AT, NOW, PERIOD_END, TRUE, occasion_of, situation

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from billing import MACHINES
-from bus.messages import EVENTS
+from bus.events import EVENTS
 from kit.errors import InvariantViolated
 from runtime.settings import LOOK_UP_DELAYS_SECONDS
 from state_updater.loading import LOCKS, advisory_key

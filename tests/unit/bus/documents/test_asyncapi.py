@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from bus.documents.asyncapi import document
-from bus.messages import COMMANDS, EVENTS, PARTITION_COUNT
+from bus.events import EVENTS
+from bus.messages import COMMANDS, PARTITION_COUNT
 from bus.port import SUBSCRIPTIONS
 from bus.topology import EVENTS_EXCHANGE, billbus_topology
 

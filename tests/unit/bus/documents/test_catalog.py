@@ -10,7 +10,8 @@ import pytest
 from bus.documents.catalog import Described, described, type_text
 from bus.documents.fields import EXAMPLES_OF, FIELDS
 from bus.documents.words import EVENT_MEANINGS, PROCESSES, SENDERS
-from bus.messages import COMMANDS, EVENTS, InvoiceLine, decode_command, decode_event
+from bus.events import EVENTS, decode_event
+from bus.messages import COMMANDS, InvoiceLine, decode_command
 from bus.port import SUBSCRIPTIONS
 
 ROOT = Path(__file__).resolve().parents[4]

@@ -6,7 +6,7 @@ from uuid import UUID
 import pytest
 from pydantic import BaseModel
 
-from bus.messages import ERRORS, EVENTS, Event
+from bus.events import ERRORS, EVENTS, Event
 from integrations.search_index.documents import FIELDS, INDEX_PREFIX, document_of, index_of
 from integrations.search_index.indexer import TEMPLATE
 from storage.event_log import LoggedEvent
