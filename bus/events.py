@@ -71,6 +71,19 @@ class UnappliedEvent(Event):
     reason: ShortText
 
 
+class BookingEvent(Event):
+    """What is paid for it and given back is told by the events of its invoices and refunds."""
+
+    subject = "booking_id"
+
+    booking_id: UUID
+    hall_id: UUID
+    starts_at: Instant
+    ends_at: Instant
+    total_minor: int
+    currency: Currency
+
+
 class CommandParked(Event):
     """A command could not be applied and waits for a person."""
 
@@ -111,6 +124,13 @@ EVENTS: dict[str, type[Event]] = {
     "refund.rejected": RefundEvent,
     "refund.succeeded": RefundEvent,
     "refund.declined": RefundEvent,
+    "booking.created": BookingEvent,
+    "booking.confirmed": BookingEvent,
+    "booking.cancelled": BookingEvent,
+    "booking.expired": BookingEvent,
+    "booking.rescheduled": BookingEvent,
+    "booking.completed": BookingEvent,
+    "booking.no_show": BookingEvent,
     "command.parked": CommandParked,
     "notification.failed": NotificationFailed,
 }

@@ -28,6 +28,8 @@ from kit.errors import InvalidMessage
 PARTITION_COUNT = 8
 BODY_LIMIT_BYTES = 65_536
 LINES_LIMIT = 100
+EXTRAS_LIMIT = 20
+TERMS_LIMIT = 10
 # The largest sum one invoice may carry: 10 billion in major units, far below bigint and exact in JSON.
 AMOUNT_LIMIT_MINOR = 1_000_000_000_000
 
@@ -159,6 +161,152 @@ class ExpireInvoice(Command):
     subscription_id: UUID | None
 
 
+class ExtraWanted(BaseModel):
+    """So many of one extra for the whole of a booking."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    extra_id: UUID
+    quantity: Annotated[int, Field(strict=True, ge=1, le=10_000)]
+
+
+class CancellationTier(BaseModel):
+    """Canceled at least `hours_before` the start, `refund_percent` of what was paid goes back."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    hours_before: Annotated[int, Field(strict=True, ge=0, le=8_760)]
+    refund_percent: Annotated[int, Field(strict=True, ge=0, le=100)]
+
+
+class Offer(BaseModel):
+    """What somebody was quoted for a time in a hall: the lines of its invoice, and the terms of canceling it.
+
+    The first tier whose hours are left applies, the longest first; after the last one nothing goes back.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    hall_id: UUID
+    starts_at: Instant
+    ends_at: Instant
+    people: Annotated[int, Field(strict=True, ge=1, le=10_000)]
+    extras: Annotated[tuple[ExtraWanted, ...], Field(max_length=EXTRAS_LIMIT)]
+    lines: Annotated[tuple[InvoiceLine, ...], Field(min_length=1, max_length=LINES_LIMIT)]
+    terms: Annotated[tuple[CancellationTier, ...], Field(max_length=TERMS_LIMIT)]
+
+    @model_validator(mode="after")
+    def _lasts(self) -> Self:
+        if self.ends_at <= self.starts_at:
+            raise ValueError("ends before it starts")
+        return self
+
+    @property
+    def total_minor(self) -> int:
+        return sum(line.quantity * line.unit_amount_minor for line in self.lines)
+
+
+class HoldBooking(Command):
+    """Keep a time in a hall for a customer, until the hold's deadline. The offer was checked by the sender:
+    hours, price and terms are as quoted; whether hall and extras are free is seen when this is applied."""
+
+    customer_id: UUID
+    booking_id: UUID
+    offer: Offer
+    origin: Literal["customer", "staff"]
+
+    @property
+    def hall_id(self) -> UUID:
+        return self.offer.hall_id
+
+
+class CheckOutBooking(Command):
+    """Go on with a held booking: draw the invoice that confirms it once paid, or confirm it to be paid on
+    site. `invoice_id` is that of the invoice to draw."""
+
+    customer_id: UUID
+    booking_id: UUID
+    invoice_id: UUID
+    payment: Literal["online", "on_site"]
+    origin: Literal["customer", "staff"]
+
+
+class ExpireHold(Command):
+    """The time to pay a hold has passed. Sent by the clock."""
+
+    customer_id: UUID
+    booking_id: UUID
+
+
+class RescheduleBooking(Command):
+    """Move a confirmed booking to another time, or another hall, as offered. People and extras are the
+    offer's. A difference in price is charged by `invoice_id`, drawn then, or given back."""
+
+    customer_id: UUID
+    booking_id: UUID
+    invoice_id: UUID
+    offer: Offer
+    origin: Literal["customer", "staff"]
+
+    @property
+    def hall_id(self) -> UUID:
+        return self.offer.hall_id
+
+
+class CancelBooking(Command):
+    """Let a booking go. `refund_percent` is what staff gives back in place of the terms; None: as they say."""
+
+    customer_id: UUID
+    booking_id: UUID
+    origin: Literal["customer", "staff"]
+    refund_percent: Annotated[int, Field(strict=True, ge=0, le=100)] | None = None
+    reason: Annotated[str, Field(max_length=500)] = ""
+
+    @model_validator(mode="after")
+    def _customers_have_terms(self) -> Self:
+        if self.origin == "customer" and self.refund_percent is not None:
+            raise ValueError("only staff may waive the terms")
+        return self
+
+
+class CompleteBooking(Command):
+    """The visit is over. Sent by the clock, or by staff once it has begun."""
+
+    customer_id: UUID
+    booking_id: UUID
+    origin: Literal["clock", "staff"]
+
+
+class MarkNoShow(Command):
+    """Nobody came."""
+
+    customer_id: UUID
+    booking_id: UUID
+
+
+class BlockHall(Command):
+    """Close a hall for a time. Refused (`bookings_in_the_way`, with their ids) while it is taken."""
+
+    hall_id: UUID
+    blackout_id: UUID
+    starts_at: Instant
+    ends_at: Instant
+    note: Annotated[str, Field(max_length=200)]
+
+    @model_validator(mode="after")
+    def _lasts(self) -> Self:
+        if self.ends_at <= self.starts_at:
+            raise ValueError("ends before it starts")
+        return self
+
+
+class UnblockHall(Command):
+    """Open a hall again that was closed for a time."""
+
+    hall_id: UUID
+    blackout_id: UUID
+
+
 class StartPayment(Command):
     """Begin to pay an invoice, or find the attempt that is already open for it."""
 
@@ -258,6 +406,15 @@ COMMANDS: dict[str, type[Command]] = {
         RenewSubscription,
         EndSubscription,
         IssueInvoice,
+        HoldBooking,
+        CheckOutBooking,
+        ExpireHold,
+        RescheduleBooking,
+        CancelBooking,
+        CompleteBooking,
+        MarkNoShow,
+        BlockHall,
+        UnblockHall,
         VoidInvoice,
         ExpireInvoice,
         StartPayment,

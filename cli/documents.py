@@ -3,10 +3,10 @@
 import orjson
 import typer
 
-from billing import MACHINES
 from bus.documents.asyncapi import document
 from kit.machine import NOWHERE, Machine
 from models.migrate import revision_files
+from state_updater.machines import MACHINES
 
 group = typer.Typer(no_args_is_help=True, help="Pages made from the code.")
 

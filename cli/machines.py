@@ -5,8 +5,8 @@ from typing import Annotated
 import typer
 from sqlalchemy import Connection, text
 
-from billing import MACHINES
 from cli.connections import database_url, owner_connection
+from state_updater.machines import MACHINES
 
 group = typer.Typer(no_args_is_help=True, help="State machines.")
 

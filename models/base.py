@@ -25,6 +25,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TIMESTAMP
 from sqlalchemy.orm import DeclarativeBase, mapped_column
 
 JsonObject = dict[str, object]
+JsonList = list[dict[str, object]]
 Currency = Annotated[str, mapped_column(CHAR(3))]
 AmountMinor = Annotated[int, mapped_column(BigInteger)]
 Long = Annotated[int, mapped_column(BigInteger)]
@@ -47,6 +48,7 @@ class Base(DeclarativeBase):
         bytes: LargeBinary(),
         datetime: TIMESTAMP(timezone=True),
         JsonObject: JSONB(),
+        JsonList: JSONB(),
         list[str]: ARRAY(Text()),
     }
     metadata = MetaData(

@@ -91,6 +91,7 @@ class Invoice(Base):
     own_facts: Mapped[JsonObject] = mapped_column("metadata", server_default=text("'{}'"))
     period_start: Mapped[datetime | None]
     period_end: Mapped[datetime | None]
+    booking_id: Mapped[UUID | None]
 
     __table_args__ = (
         UniqueConstraint("studio_id", "id"),
@@ -98,6 +99,7 @@ class Invoice(Base):
         studio_currency(),
         tenant_key("customer_id", "customer"),
         tenant_key("subscription_id", "subscription"),
+        tenant_key("booking_id", "booking"),
         check("invoice_total_minor_check", "total_minor > 0"),
         check("invoice_check", "paid_minor BETWEEN 0 AND total_minor"),
         check("invoice_check1", "refunded_minor BETWEEN 0 AND paid_minor"),
@@ -113,6 +115,8 @@ class Invoice(Base):
             unique=True,
             postgresql_where=text("period_start IS NOT NULL AND state <> 'void'"),
         ),
+        check("invoice_check7", "booking_id IS NULL OR subscription_id IS NULL"),
+        Index("invoice_booking", "booking_id", postgresql_where=text("booking_id IS NOT NULL")),
         Index("invoice_customer", "customer_id", "id"),
         Index("invoice_state", "studio_id", "state", "id"),
         Index("invoice_subscription", "subscription_id"),

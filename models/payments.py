@@ -160,7 +160,7 @@ class Refund(Base):
         tenant_key("provider_payment_id", "provider_payment"),
         tenant_key("provider_account_id", "provider_account"),
         check("refund_amount_minor_check", "amount_minor > 0"),
-        check("refund_origin_check", "origin IN ('customer', 'staff', 'provider')"),
+        check("refund_origin_check", "origin IN ('customer', 'staff', 'provider', 'terms')"),
         Index("refund_payment", "provider_payment_id"),
         Index("refund_invoice", "invoice_id"),
         Index("refund_created", "studio_id", "created_at", "id"),
@@ -217,4 +217,28 @@ class ProviderCall(Base):
         ),
         Index("provider_call_lease", "lease_until", postgresql_where=text("finished_at IS NULL")),
         Index("provider_call_due", "next_at", postgresql_where=text("next_at IS NOT NULL")),
+    )
+
+
+class CheckAdmission(Base):
+    """Leave to take an invoice's money, given to a provider that asked. Open until it tells the end."""
+
+    __tablename__ = "check_admission"
+
+    id: Mapped[Key]
+    studio_id: Mapped[UUID]
+    provider_account_id: Mapped[UUID]
+    invoice_id: Mapped[UUID]
+    attempt_id: Mapped[UUID]
+    transaction_id: Mapped[str]
+    admitted_at: Mapped[datetime]
+    closed_at: Mapped[datetime | None]
+
+    __table_args__ = (
+        UniqueConstraint("provider_account_id", "transaction_id"),
+        tenant_key("provider_account_id", "provider_account"),
+        tenant_key("invoice_id", "invoice"),
+        tenant_key("attempt_id", "payment_attempt"),
+        check("check_admission_check", "closed_at >= admitted_at"),
+        Index("check_admission_open", "invoice_id", unique=True, postgresql_where=text("closed_at IS NULL")),
     )

@@ -2,10 +2,12 @@
 
 from models.base import Base
 from models.billing import Invoice, InvoiceCounter, InvoiceLine, Subscription
+from models.bookings import Booking, Extra, ExtraUse, Hall, Occupancy, Tariff
 from models.books import Audit, LedgerAccount, LedgerTransfer, StateEvent
 from models.bus import CallbackInbox, CommandJournal, EventLog, Inbox, Outbox
 from models.catalog import MachineTransition, Plan, Price
 from models.payments import (
+    CheckAdmission,
     PaymentAttempt,
     PaymentMethod,
     ProviderAccount,
@@ -28,12 +30,17 @@ from models.upkeep import JobRun, Notification
 __all__ = [
     "Audit",
     "Base",
+    "Booking",
     "CallbackInbox",
+    "CheckAdmission",
     "ClockOffset",
     "CommandJournal",
     "Customer",
     "CustomerNote",
     "EventLog",
+    "Extra",
+    "ExtraUse",
+    "Hall",
     "Inbox",
     "Invitation",
     "Invoice",
@@ -44,6 +51,7 @@ __all__ = [
     "LedgerTransfer",
     "MachineTransition",
     "Notification",
+    "Occupancy",
     "Outbox",
     "PaymentAttempt",
     "PaymentMethod",
@@ -59,4 +67,5 @@ __all__ = [
     "StateEvent",
     "Studio",
     "Subscription",
+    "Tariff",
 ]

@@ -9,8 +9,9 @@ from uuid import UUID
 from sqlalchemy import ForeignKey, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from models.base import Base, Currency, JsonObject, Key, Long, WrittenAt, check, tenant_key
+from models.base import Base, Currency, JsonList, JsonObject, Key, Long, WrittenAt, check, tenant_key
 
+_TERMS = """'[{"hours_before": 48, "refund_percent": 100}, {"hours_before": 24, "refund_percent": 50}]'"""
 _ROLE_LISTED = "role IN ('owner', 'manager', 'support', 'ops', 'platform_admin')"
 
 
@@ -32,9 +33,24 @@ class Studio(Base):
     seller_subscription_id: Mapped[UUID | None]
     created_at: Mapped[WrittenAt]
     own_facts: Mapped[JsonObject] = mapped_column("metadata", server_default=text("'{}'"))
+    hold_seconds: Mapped[int] = mapped_column(server_default=text("900"))
+    staff_hold_seconds: Mapped[int] = mapped_column(server_default=text("86400"))
+    quote_seconds: Mapped[int] = mapped_column(server_default=text("600"))
+    holds_limit: Mapped[int] = mapped_column(server_default=text("3"))
+    pays_on_site: Mapped[bool] = mapped_column(server_default=text("false"))
+    late_money: Mapped[str] = mapped_column(server_default=text("'refund'"))
+    reschedule_hours_before: Mapped[int] = mapped_column(server_default=text("24"))
+    cancellation_terms: Mapped[JsonList] = mapped_column(server_default=text(_TERMS))
 
     __table_args__ = (
         UniqueConstraint("id", "currency"),
+        check("studio_hold_seconds_check", "hold_seconds BETWEEN 120 AND 86400"),
+        check("studio_staff_hold_seconds_check", "staff_hold_seconds BETWEEN 120 AND 2592000"),
+        check("studio_quote_seconds_check", "quote_seconds BETWEEN 60 AND 86400"),
+        check("studio_holds_limit_check", "holds_limit BETWEEN 1 AND 100"),
+        check("studio_late_money_check", "late_money IN ('refund', 'staff')"),
+        check("studio_reschedule_hours_before_check", "reschedule_hours_before BETWEEN 0 AND 8760"),
+        check("studio_cancellation_terms_check", "jsonb_typeof(cancellation_terms) = 'array'"),
         check("studio_host_check", "host = lower(host)"),
         check("studio_locale_check", "locale IN ('ru', 'en')"),
         check("studio_currency_check", "currency ~ '^[A-Z]{3}$'"),

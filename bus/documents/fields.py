@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 STUDIO_ID: Final = "019aa5f0-4b1e-7c7a-9d0e-2f6c1a7b3e10"
+HALL_ID: Final = "019aa5f0-83b7-7e5d-9a14-6d2f0c8b7e91"
 INVOICE_ID: Final = "019aa5f2-90d4-7f31-8a55-6b0d9c2e4f77"
 
 
@@ -68,14 +69,45 @@ FIELDS: Final[Mapping[str, Meaning]] = {
     "decline_category": Meaning("What kind of decline it is, by our words.", None),
     "card_mask": Meaning("The card's first and last digits.", "411111******1111"),
     "refund_id": Meaning("The refund.", "019aa5f4-c2e9-7a17-8b3d-7f60e5d1a948"),
-    "origin": Meaning("Who asked for the refund.", "customer"),
+    "origin": Meaning("Who asked for it.", "customer"),
     "payment_transaction_id": Meaning(
         "The provider's name of the transaction that is given back.", "1881236748"
     ),
     "provider_refund_id": Meaning("The provider's name of the refund.", "1881240915"),
-    "total_minor": Meaning("The sum of the invoice, in minor units of its currency.", 149_000),
+    "total_minor": Meaning("The sum of the invoice or the booking, in minor units of its currency.", 149_000),
     "paid_minor": Meaning("What has been paid of it, in minor units.", 149_000),
     "refunded_minor": Meaning("What has been given back of it, in minor units.", 0),
+    "booking_id": Meaning("The booking.", "019aa5f6-2c18-7d40-95b7-c3e8f1a60d24"),
+    "hall_id": Meaning("The hall.", HALL_ID),
+    "starts_at": Meaning("When it begins.", "2026-11-28T09:00:00Z"),
+    "ends_at": Meaning("When it ends, and the next may begin.", "2026-11-28T11:00:00Z"),
+    "people": Meaning("How many will come.", 4),
+    "extras": Meaning(
+        "What is lent beside the hall.",
+        [{"extra_id": "019aa5f0-91d3-7a6c-8f42-b05e7c1d9a3f", "quantity": 1}],
+    ),
+    "extra_id": Meaning("The extra.", "019aa5f0-91d3-7a6c-8f42-b05e7c1d9a3f"),
+    "terms": Meaning(
+        "What canceling gives back, by the hours before the start.",
+        [{"hours_before": 24, "refund_percent": 50}],
+    ),
+    "hours_before": Meaning("At least so many hours before the start.", 24),
+    "refund_percent": Meaning("How much of what was paid goes back.", 50),
+    "offer": Meaning(
+        "What was quoted: time, price and terms.",
+        {
+            "hall_id": HALL_ID,
+            "starts_at": "2026-11-28T09:00:00Z",
+            "ends_at": "2026-11-28T11:00:00Z",
+            "people": 4,
+            "extras": [],
+            "lines": [{"description": "North hall, 2 h", "quantity": 1, "unit_amount_minor": 400_000}],
+            "terms": [{"hours_before": 24, "refund_percent": 50}],
+        },
+    ),
+    "payment": Meaning("How it is to be paid.", "online"),
+    "blackout_id": Meaning("The time in which the hall is closed.", "019aa5f7-60e2-7b15-a7d9-0f4c2b8e1d53"),
+    "note": Meaning("Why, for the staff.", "The floor is painted"),
     "command_id": Meaning("The command that waits for a person.", "019aa5f5-3d70-7c9b-94e8-1b2f6a0d5c87"),
     "command_kind": Meaning("The name of that command.", "RecordPaymentOutcome"),
     "code": Meaning("What went wrong, as a stable code.", "invariant_violated"),

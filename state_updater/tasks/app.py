@@ -49,6 +49,9 @@ def make_app(settings: TaskSettings) -> Celery:
         task_acks_late=True,
         task_reject_on_worker_lost=True,
         worker_prefetch_multiplier=1,
+        # After a broken connection Celery takes fewer tasks, and asks the broker for more as they end. Asked
+        # from within a delivery, the answer is at times never read, and the worker is deaf from then on.
+        worker_enable_prefetch_count_reduction=False,
         worker_hijack_root_logger=False,
         worker_send_task_events=False,
         # It would take queues of its own, which no user has the right to make and RabbitMQ 4.3 refuses.

@@ -16,9 +16,9 @@ from sqlalchemy.orm import sessionmaker
 
 from admin_api import walls
 from admin_api.walls import GuardedSession, NoStudio, StateWritten, guarded_sessions, in_studio
-from billing import MACHINES
 from kit.ids import new_id
 from models.tables import Base, Customer, Invoice, Plan, Studio, Subscription
+from state_updater.machines import MACHINES
 from storage.database import create_role_engine
 from tests.integration.admin_api.conftest import Office
 

@@ -8,9 +8,9 @@ import pytest
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError, IntegrityError, ProgrammingError
 
-from billing import MACHINES
 from kit.ids import new_id, sha256
 from runtime.postgres import find_installations
+from state_updater.machines import MACHINES
 from tests.databases import owner_engine
 from tests.integration.models.tenants import create_tenant, insert_invoice
 

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from billing import MACHINES
 from billing.invoices import INVOICE, SETTLED, InvoiceSums, allowed_actions
 from billing.payments import ANSWERABLE, IN_FLIGHT, LIVE, PAYMENT
 from billing.payments import TRIGGER_OF_OUTCOME as PAYMENT_OUTCOMES
@@ -14,6 +13,7 @@ from billing.refunds import TRIGGER_OF_OUTCOME as REFUND_OUTCOMES
 from bus.messages import RecordPaymentOutcome, RecordRefundOutcome
 from kit.errors import GuardRefused, TransitionRefused
 from kit.machine import NOWHERE, Machine
+from state_updater.machines import MACHINES
 
 MIGRATIONS = sorted((Path(__file__).parents[3] / "models/migrations/versions").glob("*.sql"))
 

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from billing import MACHINES
 from cli.documents import asyncapi_document, schema_page, states_page
+from state_updater.machines import MACHINES
 
 DOCS = Path(__file__).resolve().parents[3] / "docs"
 

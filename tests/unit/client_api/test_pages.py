@@ -5,11 +5,11 @@ from importlib.resources import files
 
 import pytest
 
-from billing import MACHINES
 from billing.payments import IN_FLIGHT, PAYMENT
 from billing.subscriptions import TABLE as SUBSCRIPTION_TABLE
 from client_api.pages.phases import CHANGING, Phase, decide_phase
 from client_api.pages.words import LANGUAGES, choose_language, words_of
+from state_updater.machines import MACHINES
 from tests.unit.client_api.attempts import attempt
 
 

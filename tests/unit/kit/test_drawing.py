@@ -5,10 +5,10 @@ from itertools import combinations
 
 import pytest
 
-from billing import MACHINES
 from kit.drawing import Box, Picture, Point, Size, lay_out
 from kit.layers import Way, arrange, list_lanes
 from kit.machine import NOWHERE, Machine, Transition
+from state_updater.machines import MACHINES
 
 SAMPLES_A_CURVE = 12
 

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from billing import MACHINES
 from bus.events import EVENTS
 from kit.errors import InvariantViolated
 from runtime.settings import LOOK_UP_DELAYS_SECONDS
 from state_updater.loading import LOCKS, advisory_key
+from state_updater.machines import MACHINES
 from state_updater.notices import EVENT_OF_STEP
 from state_updater.rows import AGGREGATES, LOCK_ORDER
 from state_updater.tasks.schedule import look_up_delay_seconds

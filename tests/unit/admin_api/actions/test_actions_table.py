@@ -8,7 +8,7 @@ from admin_api.actions.action import Action
 from admin_api.actions.registry import ACTIONS
 from admin_api.pages.words import WORDS, knows
 from admin_api.permissions import PERMISSIONS
-from billing import MACHINES
+from state_updater.machines import MACHINES
 
 # What only the updater writes, by any name that a form could try.
 STATE_COLUMNS = {"state", "version", "head_hash", "paid_minor", "refunded_minor", "reserved_minor"}

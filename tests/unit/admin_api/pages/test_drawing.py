@@ -9,8 +9,8 @@ import pytest
 
 import admin_api.pages.drawing
 from admin_api.pages.drawing import STEPS_ON_LABEL, Step, draw
-from billing import MACHINES
 from kit.machine import Machine
+from state_updater.machines import MACHINES
 
 INVOICE = MACHINES["invoice"]
 PAID = [
