@@ -1,9 +1,11 @@
 """Runs every check and test of the project, called by ./test. Arguments go to pytest.
 
-Static checks first, then one pytest process over all tiers, so that servers are started once. `--fast` leaves
-out crash, e2e and what is marked slow. Arguments that name paths run just those, without the static checks.
+Static checks first; then the tiers that share nothing, in as many processes as there are cores, each with
+servers of its own; then crash and e2e, which want the machine for themselves. `--fast` leaves out those two and
+what is marked slow. Arguments that name paths run just those, in one process and without the static checks.
 """
 
+import os
 import subprocess
 import sys
 import time
@@ -13,11 +15,16 @@ from pathlib import Path
 
 import pytest
 
+from tests.servers import given_amqp_url
+
 ROOT = Path(__file__).resolve().parent.parent
 TESTS = ROOT / "tests"
 STATIC = "static"
-TIERS = ("unit", "integration", "contract", "crash", "e2e")
+SHARED_TIERS = ("unit", "integration", "contract")
 SLOW_TIERS = ("crash", "e2e")
+TIERS = (*SHARED_TIERS, *SLOW_TIERS)
+# More would only wait for each other's servers.
+PROCESSES_MAX = 4
 STATIC_SECONDS_MAX = 300.0
 INTERRUPTED_EXIT_CODE = 130
 BIN = Path(sys.executable).parent
@@ -75,13 +82,17 @@ def main(arguments: Sequence[str]) -> int:
     given = [word for word in arguments if word != "--fast"]
     budgets = TierBudgets()
     pytest_code = int(pytest.ExitCode.OK)
-    paths = [] if _names_paths(given) else list(_tier_directories(fast))
     try:
         if not _names_paths(given):
             run_static_checks(budgets.of[STATIC])
-        if paths or given:
+        for options in [[]] if _names_paths(given) else _runs(fast):
             quick = ["-m", "not slow"] if fast else []
-            pytest_code = int(pytest.main([*paths, *quick, *given], plugins=[budgets]))
+            code = int(pytest.main([*options, *quick, *given], plugins=[budgets]))
+            # -k may leave one of the runs without a test; that nothing ran at all is said by the counts.
+            if code != pytest.ExitCode.NO_TESTS_COLLECTED:
+                pytest_code = pytest_code or code
+            if code == pytest.ExitCode.INTERRUPTED:
+                break
     except KeyboardInterrupt:
         pytest_code = INTERRUPTED_EXIT_CODE
     return report_budgets(budgets, pytest_code)
@@ -127,10 +138,17 @@ def _names_paths(arguments: Sequence[str]) -> bool:
     return any(path.exists() and path.resolve().is_relative_to(TESTS) for path in paths)
 
 
-def _tier_directories(fast: bool) -> Iterator[str]:
-    for tier in TIERS:
-        if not (fast and tier in SLOW_TIERS) and any((TESTS / tier).glob("**/test_*.py")):
-            yield str(TESTS / tier)
+def _runs(fast: bool) -> Iterator[list[str]]:
+    """What each run of pytest is told: the tiers that may run beside each other, then the others."""
+    # A broker that was given is one for all, and each test leaves it clean.
+    processes = 1 if given_amqp_url() else min(PROCESSES_MAX, os.cpu_count() or 1)
+    yield [*_directories(SHARED_TIERS), "--numprocesses", str(processes), "--dist", "loadfile"]
+    if not fast:
+        yield _directories(SLOW_TIERS)
+
+
+def _directories(tiers: Sequence[str]) -> list[str]:
+    return [str(TESTS / tier) for tier in tiers]
 
 
 if __name__ == "__main__":
