@@ -1,8 +1,8 @@
 """Runs every check and test of the project, called by ./test. Arguments go to pytest.
 
 Static checks first; then the tiers that share nothing, in as many processes as there are cores, each with
-servers of its own; then crash and e2e, which want the machine for themselves. `--fast` leaves out those and what
-is marked slow. Arguments that name paths run just those, in one process and without the static checks.
+servers of its own; then crash and e2e, which want the machine for themselves. `--fast` leaves out the latter
+and what is marked slow. Arguments that name paths run just those, in one process, without static checks.
 """
 
 import os
