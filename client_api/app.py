@@ -4,12 +4,15 @@ from typing import Final
 
 from fastapi import FastAPI
 
+from booking import router as booking
+from booking.doors import Doors
+from booking.quotes import quote_key
 from bus.outlet import Outlet
 from bus.port import Publisher
 from client_api import callbacks, links
 from client_api.pages import pages
 from client_api.routers import authentication, catalog, invoices, operations, payments, subscriptions
-from client_api.services import Services
+from client_api.services import Services, find_caller, find_studio_id
 from kit.clock import Clock, system_clock
 from runtime.settings import ApiSettings
 from storage.database import create_role_engine
@@ -23,7 +26,7 @@ ROLE: Final = "billbus_api"
 SERVICE: Final = "client_api"
 
 _ABOUT = """
-Subscriptions, invoices and payments of one studio, the one whose host you call.
+Subscriptions, bookings, invoices and payments of one studio, the one whose host you call.
 
 Commands answer `202` as soon as they are kept; with `Prefer: wait=N` they answer with the result. Send an
 `Idempotency-Key`, and a request sent twice is done once. Errors are RFC 9457 problems with a stable `code`.
@@ -44,6 +47,7 @@ def create_app(settings: ApiSettings, publisher: Publisher, clock: Clock = syste
         lifespan=lifespan,
     )
     app.state.services = services
+    app.state.doors = Doors(engine, clock, quote_key(settings.token_key), find_studio_id, find_caller)
     app.state.waiter = AppliedWaiter(database_url, ROLE, SERVICE)
     app.state.outlet = services.outlet
     app.state.engines = (engine,)
@@ -57,6 +61,8 @@ def create_app(settings: ApiSettings, publisher: Publisher, clock: Clock = syste
 def _add_routes(app: FastAPI) -> None:
     for room in (authentication, catalog, subscriptions, invoices, payments, operations):
         app.include_router(room.router)
+    for router in booking.ROUTERS:
+        app.include_router(router)
     for room in (callbacks, health, pages, links):
         app.include_router(room.router)
     documentation.mount(app)

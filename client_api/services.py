@@ -10,13 +10,14 @@ from typing import Annotated, ClassVar, Final
 from uuid import UUID
 
 from fastapi import Depends, Request
-from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from fastapi.security import HTTPAuthorizationCredentials
 from sqlalchemy import Connection, Engine, text
 
 from bus.outlet import Outlet
 from client_api.tokens import AccessToken, read_access_token
 from kit.clock import Clock
 from runtime.settings import ApiSettings
+from web.fields import Bearer
 from web.hosts import HostDirectory, host_of
 from web.problems import Problem, unauthenticated
 
@@ -70,8 +71,6 @@ class Caller:
 # What `tenant` does, and the look at the sign-in, in one round trip: every request pays it.
 _ENTER = text("SELECT enter_studio_as_customer(:studio_id, :customer_id, :family_id)")
 
-_BEARER = HTTPBearer(auto_error=False, bearerFormat="JWT", description="The access token of a sign-in.")
-
 
 # The dependencies are coroutines, for those that are not cost a thread each; none of them may block.
 async def get_services(request: Request) -> Services:
@@ -88,11 +87,18 @@ async def get_studio_id(request: Request, services: "ServicesOf") -> UUID:
     return studio_id
 
 
-async def get_caller(
-    services: "ServicesOf",
-    studio_id: "StudioId",
-    credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_BEARER)],
-) -> Caller:
+async def find_caller(request: Request, credentials: HTTPAuthorizationCredentials | None) -> Caller:
+    """`get_caller` for rooms that have dependencies of their own."""
+    services = await get_services(request)
+    return await get_caller(services, await get_studio_id(request, services), credentials)
+
+
+async def find_studio_id(request: Request) -> UUID:
+    """`get_studio_id` for rooms that have dependencies of their own."""
+    return await get_studio_id(request, await get_services(request))
+
+
+async def get_caller(services: "ServicesOf", studio_id: "StudioId", credentials: Bearer) -> Caller:
     """Who sent the request. Raises Problem 401."""
     token: AccessToken | None = None
     if credentials is not None:

@@ -78,6 +78,7 @@ class InvoiceView(View):
     number: Annotated[str | None, Field(examples=["2026-000042"])]
     state: Annotated[str, Field(examples=["open"])]
     subscription_id: UUID | None
+    booking_id: UUID | None
     total: Money
     paid: Money
     refunded: Money
@@ -126,16 +127,16 @@ class RefundView(View):
     state: Annotated[str, Field(examples=["requested"])]
     invoice_id: UUID | None
     amount: Money
-    origin: Literal["customer", "staff", "provider"]
+    origin: Literal["customer", "staff", "provider", "terms"]
     reason: str
     created_at: datetime
 
 
 class TimelineEntryView(View):
-    """One step of the invoice, its subscription, an attempt to pay it, or a refund."""
+    """One step of the invoice, its subscription or booking, an attempt to pay it, or a refund."""
 
     at: datetime
-    machine: Literal["invoice", "payment", "refund", "subscription"]
+    machine: Literal["invoice", "payment", "refund", "subscription", "booking"]
     subject_id: UUID
     trigger: Annotated[str, Field(examples=["pay"])]
     from_state: str

@@ -2032,6 +2032,10 @@ CREATE TABLE occupancy (
 );
 CREATE UNIQUE INDEX occupancy_booking ON occupancy (booking_id) WHERE released_at IS NULL;
 CREATE INDEX occupancy_of_booking ON occupancy (booking_id) WHERE booking_id IS NOT NULL;
+-- When halls are taken is read by who may see one studio alone. Row-level security keeps the range operator out of
+-- an index, for it may tell of rows; comparing instants tells nothing. All that is asked for is in here.
+CREATE INDEX occupancy_hall ON occupancy (hall_id, ends_at, starts_at) INCLUDE (studio_id) WHERE released_at IS NULL;
+CREATE INDEX occupancy_blackout ON occupancy (studio_id, starts_at) WHERE kind = 'blackout' AND released_at IS NULL;
 
 -- Extras that a booking has for its time.
 CREATE TABLE extra_use (
@@ -2050,6 +2054,7 @@ CREATE TABLE extra_use (
     CHECK (released_at >= created_at)
 );
 CREATE UNIQUE INDEX extra_use_booking ON extra_use (booking_id, extra_id) WHERE released_at IS NULL;
+CREATE INDEX extra_use_of_booking ON extra_use (booking_id);
 CREATE INDEX extra_use_extra ON extra_use (extra_id, ends_at) WHERE released_at IS NULL;
 
 -- ---------------------------------------------------------------- invoices of bookings
@@ -2180,6 +2185,9 @@ CREATE OR REPLACE VIEW invariant.always_applied_command_has_effects AS
         AND NOT coalesce(j.result ?| ARRAY['unchanged', 'page_still_open'], false)
         AND NOT EXISTS (SELECT FROM state_event e WHERE e.command_id = j.command_id)
         AND NOT EXISTS (SELECT FROM ledger_transfer t WHERE t.causation_id = j.command_id)
+        AND NOT EXISTS (
+            SELECT FROM outbox o
+            WHERE o.causation_id = j.command_id AND o.kind IN ('look_up_payment', 'look_up_refund'))
         AND NOT EXISTS (SELECT FROM occupancy o WHERE o.id::text = j.result ->> 'blackout_id'
             AND o.studio_id = j.studio_id);
 
@@ -2211,15 +2219,290 @@ CREATE OR REPLACE VIEW invariant.always_matched_payment_fits AS
         CASE WHEN lost.id IS NULL THEN a.invoice_id ELSE p.invoice_id END, a.provider_account_id, i.currency,
         a.studio_id, i.studio_id, i.customer_id);
 
+CREATE OR REPLACE VIEW invariant.always_terminal_states_stay AS
+    WITH terminal (machine, state) AS (VALUES
+        ('subscription', 'canceled'), ('invoice', 'void'), ('invoice', 'expired'), ('invoice', 'refunded'),
+        ('payment', 'succeeded'), ('refund', 'succeeded'), ('refund', 'rejected'), ('refund', 'withdrawn'),
+        ('booking', 'completed'), ('booking', 'no_show'), ('booking', 'canceled'))
+    SELECT e.studio_id, e.aggregate_id || ' v' || e.version AS subject,
+        'left "' || e.from_state || '" for "' || e.to_state || '"' AS fault
+    FROM state_event e JOIN terminal t ON (t.machine, t.state) = (e.machine, e.from_state)
+    UNION ALL
+    SELECT NULL, d.machine, 'declares a step from "' || d.from_state || '" to "' || d.to_state || '"'
+    FROM machine_transition d JOIN terminal t ON (t.machine, t.state) = (d.machine, d.from_state);
+
+CREATE OR REPLACE VIEW invariant.always_guards_stand AS
+    SELECT NULL::uuid AS studio_id, wanted.relation AS subject, 'trigger ' || wanted.trigger || ' is off or gone' AS fault
+    FROM (VALUES
+        ('state_event', 'append_only'), ('ledger_transfer', 'append_only'), ('audit', 'append_only'),
+        ('price', 'append_only'), ('tariff', 'append_only'), ('subscription', 'machine'), ('invoice', 'machine'),
+        ('payment_attempt', 'machine'), ('refund', 'machine'), ('booking', 'machine')
+    ) AS wanted (relation, trigger)
+    WHERE NOT EXISTS (
+        SELECT FROM pg_trigger t
+        WHERE t.tgrelid = to_regclass('public.' || wanted.relation) AND t.tgname = wanted.trigger
+            AND t.tgenabled IN ('O', 'A'))
+    UNION ALL
+    SELECT NULL, 'occupancy', 'nothing keeps a hall from being taken twice'
+    WHERE NOT EXISTS (
+        SELECT FROM pg_constraint k JOIN pg_index x ON x.indexrelid = k.conindid AND x.indisvalid
+        WHERE k.conrelid = to_regclass('public.occupancy') AND k.contype = 'x'
+            AND k.conname = 'occupancy_never_twice');
+COMMENT ON VIEW invariant.always_guards_stand IS 'I9, I12, I14: the triggers that check machines and keep rows append-only are there and on, and so is the constraint that keeps a hall from being taken twice.';
+
+CREATE OR REPLACE VIEW invariant.always_history_cannot_be_written AS
+    SELECT NULL::uuid AS studio_id, r.rolname || ' on ' || history.relation AS subject, 'has ' || verb AS fault
+    FROM invariant.process_role r
+    CROSS JOIN (VALUES ('state_event'), ('ledger_transfer'), ('audit'), ('price'), ('tariff')) AS history (relation)
+    CROSS JOIN (VALUES ('UPDATE'), ('DELETE'), ('TRUNCATE')) AS forbidden (verb)
+    WHERE has_table_privilege(r.oid, 'public.' || history.relation, verb)
+        OR verb = 'UPDATE' AND has_any_column_privilege(r.oid, 'public.' || history.relation, verb)
+    UNION ALL
+    SELECT NULL, rolname::text, 'passes row-level security or is a superuser'
+    FROM pg_roles WHERE oid IN (SELECT oid FROM invariant.process_role) AND (rolbypassrls OR rolsuper);
+COMMENT ON VIEW invariant.always_history_cannot_be_written IS 'I14: no role that a process runs as may change or delete events, transfers, the audit trail, prices or tariffs.';
+
 -- ---------------------------------------------------------------- invariants of bookings
 
+-- Of who had a hall when there are two accounts: the rows of `occupancy`, and what the events of bookings tell.
+-- In the second, who holds a time has it until the next event that takes or gives back, by the journal's clock.
+CREATE VIEW invariant.hall_time AS
+    SELECT 'row' AS account, studio_id, hall_id, id, during, created_at AS taken_at, released_at FROM occupancy
+    UNION ALL
+    SELECT 'event', studio_id, (held ->> 'hall_id')::uuid, aggregate_id,
+        tstzrange((held ->> 'starts_at')::timestamptz, (held ->> 'ends_at')::timestamptz), happened_at, ended_at
+    FROM (
+        SELECT e.studio_id, e.aggregate_id, e.trigger, j.answered_at AS happened_at,
+            CASE WHEN e.facts ? 'hall_id' THEN e.facts ELSE first_value(e.facts) OVER steps END AS held,
+            lead(j.answered_at) OVER steps AS ended_at
+        FROM state_event e JOIN command_journal j ON j.command_id = e.command_id
+        WHERE e.machine = 'booking' AND e.trigger IN ('hold', 'reschedule', 'reinstate', 'cancel', 'expire')
+        WINDOW steps AS (PARTITION BY e.aggregate_id ORDER BY e.version)
+    ) AS step
+    WHERE trigger IN ('hold', 'reschedule', 'reinstate');
+COMMENT ON VIEW invariant.hall_time IS 'Who had which time of a hall, and from when until when it was theirs.';
+
+-- Only what lies in one quarter of a day is compared, or a year of bookings is compared with itself.
+CREATE VIEW invariant.hall_taken_twice AS
+    WITH slice AS NOT MATERIALIZED (
+        SELECT *, generate_series(floor(extract(epoch FROM lower(during)) / 21600)::bigint,
+            floor(extract(epoch FROM upper(during)) / 21600)::bigint) AS quarter
+        FROM invariant.hall_time WHERE taken_at < coalesce(released_at, 'infinity')
+    )
+    SELECT a.account, a.studio_id, a.hall_id::text AS subject,
+        a.id || ' and ' || b.id || ' stood together from ' || greatest(a.taken_at, b.taken_at) || ', both for '
+            || a.during * b.during AS fault
+    FROM slice a JOIN slice b ON b.account = a.account AND b.hall_id = a.hall_id AND b.quarter = a.quarter
+        AND b.id > a.id AND b.during && a.during
+        AND greatest(a.taken_at, b.taken_at) < least(
+            coalesce(a.released_at, 'infinity'), coalesce(b.released_at, 'infinity'))
+    WHERE a.quarter = floor(extract(epoch FROM greatest(lower(a.during), lower(b.during))) / 21600)::bigint;
+COMMENT ON VIEW invariant.hall_taken_twice IS 'Times of one hall that overlapped and stood together, by either account.';
+
 CREATE VIEW invariant.always_no_hall_is_taken_twice AS
-    SELECT a.studio_id, a.hall_id::text AS subject,
-        'occupancies ' || a.id || ' and ' || b.id || ' stood at one time from ' || greatest(a.starts_at, b.starts_at)
-        AS fault
-    FROM occupancy a JOIN occupancy b ON b.hall_id = a.hall_id AND b.id > a.id AND b.during && a.during
-        AND greatest(a.created_at, b.created_at) < least(
-            coalesce(a.released_at, 'infinity'), coalesce(b.released_at, 'infinity'));
+    SELECT studio_id, subject, fault FROM invariant.hall_taken_twice WHERE account = 'row';
 COMMENT ON VIEW invariant.always_no_hall_is_taken_twice IS 'I9: at no time did two live occupancies of a hall overlap, now or at any moment before.';
+
+CREATE VIEW invariant.always_no_hall_was_given_twice AS
+    SELECT studio_id, subject, fault FROM invariant.hall_taken_twice WHERE account = 'event';
+COMMENT ON VIEW invariant.always_no_hall_was_given_twice IS 'I9: replayed from the events alone, no two bookings ever had one hall at one time.';
+
+CREATE VIEW invariant.always_booking_is_where_its_events_put_it AS
+    SELECT b.studio_id, b.id::text AS subject,
+        'is in ' || b.hall_id || ' from ' || b.starts_at || ' to ' || b.ends_at || ', its events say '
+            || coalesce(e.facts::text, 'nothing') AS fault
+    FROM booking b
+    LEFT JOIN (
+        SELECT DISTINCT ON (aggregate_id) aggregate_id, facts FROM state_event
+        WHERE machine = 'booking' AND trigger IN ('hold', 'reschedule') ORDER BY aggregate_id, version DESC
+    ) e ON e.aggregate_id = b.id
+    WHERE (b.hall_id, b.starts_at, b.ends_at) IS DISTINCT FROM ((e.facts ->> 'hall_id')::uuid,
+        (e.facts ->> 'starts_at')::timestamptz, (e.facts ->> 'ends_at')::timestamptz);
+COMMENT ON VIEW invariant.always_booking_is_where_its_events_put_it IS 'I9: hall and time of a booking are those that it was held for, or last moved to.';
+
+-- A hall's buffers are at most four hours.
+CREATE VIEW invariant.always_booking_has_its_hall AS
+    SELECT b.studio_id, b.id::text AS subject,
+        'is ' || b.state || ' with ' || count(o.id) || ' live occupancies, ' || count(o.id) FILTER (WHERE o.fits)
+            || ' of them its own' AS fault
+    FROM booking b
+    LEFT JOIN LATERAL (
+        SELECT o.id, (o.kind = 'hold') = (b.state IN ('held', 'awaiting_payment')) AND o.hall_id = b.hall_id
+            AND o.starts_at BETWEEN b.starts_at - interval '4 hours' AND b.starts_at
+            AND o.ends_at BETWEEN b.ends_at AND b.ends_at + interval '4 hours' AS fits
+        FROM occupancy o WHERE o.booking_id = b.id AND o.released_at IS NULL
+    ) o ON true
+    GROUP BY b.id
+    HAVING (count(o.id), count(o.id) FILTER (WHERE o.fits)) IS DISTINCT FROM
+        CASE WHEN b.state IN ('canceled', 'expired') THEN (0::bigint, 0::bigint) ELSE (1::bigint, 1::bigint) END;
+COMMENT ON VIEW invariant.always_booking_has_its_hall IS 'I9: a booking has its hall for its time by one live occupancy of the right kind; one that is canceled or expired has none.';
+
+CREATE VIEW invariant.always_extra_is_with_its_booking AS
+    SELECT u.studio_id, u.id::text AS subject,
+        'is out from ' || u.starts_at || ' to ' || u.ends_at || ', its booking is ' || b.state || ' from '
+            || b.starts_at || ' to ' || b.ends_at AS fault
+    FROM extra_use u JOIN booking b ON b.id = u.booking_id
+    WHERE u.released_at IS NULL AND (
+        b.state IN ('canceled', 'expired')
+        OR (u.starts_at, u.ends_at) <> (b.starts_at, b.ends_at));
+COMMENT ON VIEW invariant.always_extra_is_with_its_booking IS 'I9: an extra is out with a live booking for its time, and comes back when that is canceled or expires.';
+
+-- Stock may be made smaller than what was promised before: the audit knows what it was.
+CREATE VIEW invariant.always_extras_stay_within_stock AS
+    WITH stocked AS (
+        SELECT e.studio_id, e.id, e.stock FROM extra e
+        UNION ALL
+        SELECT a.studio_id, a.subject_id, (written ->> 'stock')::integer
+        FROM audit a CROSS JOIN LATERAL (VALUES (a.before), (a.after)) AS side (written)
+        WHERE a.action = 'change_extra' AND written ? 'stock'
+    ), limited AS (
+        SELECT id, max(stock) AS stock FROM stocked GROUP BY id HAVING bool_and(stock IS NOT NULL)
+    ), moment AS (
+        SELECT studio_id, extra_id, starts_at AS at, quantity FROM extra_use WHERE released_at IS NULL
+        UNION ALL SELECT studio_id, extra_id, ends_at, -quantity FROM extra_use WHERE released_at IS NULL
+    ), counted AS (
+        -- At one instant what comes back is there for who comes next.
+        SELECT *, sum(quantity) OVER (PARTITION BY extra_id ORDER BY at, quantity ROWS UNBOUNDED PRECEDING) AS out
+        FROM moment
+    )
+    SELECT c.studio_id, c.extra_id::text AS subject, max(c.out) || ' are out at once, of ' || l.stock AS fault
+    FROM counted c JOIN limited l ON l.id = c.extra_id
+    WHERE c.out > l.stock GROUP BY c.studio_id, c.extra_id, l.stock;
+COMMENT ON VIEW invariant.always_extras_stay_within_stock IS 'I9: at no moment are more of an extra out than there ever were.';
+
+CREATE VIEW invariant.always_booking_total_is_its_lines AS
+    SELECT b.studio_id, b.id::text AS subject, 'total ' || b.total_minor || ', lines ' || b.lines AS fault
+    FROM booking b
+    WHERE b.total_minor IS DISTINCT FROM (
+        SELECT sum((line ->> 'quantity')::bigint * (line ->> 'unit_amount_minor')::bigint)
+        FROM jsonb_array_elements(b.lines) AS line);
+COMMENT ON VIEW invariant.always_booking_total_is_its_lines IS 'I4: the total of a booking is the sum of its lines.';
+
+CREATE VIEW invariant.always_invoice_fits_its_booking AS
+    SELECT i.studio_id, i.id::text AS subject, 'is not its booking''s in customer or currency' AS fault
+    FROM invoice i JOIN booking b ON b.id = i.booking_id
+    WHERE (i.studio_id, i.customer_id, i.currency) IS DISTINCT FROM (b.studio_id, b.customer_id, b.currency);
+COMMENT ON VIEW invariant.always_invoice_fits_its_booking IS 'I15: a booking''s invoices are those of its customer, in its currency.';
+
+CREATE VIEW invariant.booking_money AS
+    SELECT b.id, count(i.id) FILTER (WHERE i.state = 'open') AS open,
+        count(i.id) FILTER (WHERE i.state IN ('paid', 'partially_refunded', 'refunded')) AS settled,
+        count(i.id) FILTER (WHERE i.state = 'open' AND i.total_minor = b.total_minor
+            AND i.expires_at = b.hold_expires_at) AS awaited,
+        coalesce(sum(i.paid_minor), 0)::bigint AS paid_minor
+    FROM booking b LEFT JOIN invoice i ON i.booking_id = b.id GROUP BY b.id;
+COMMENT ON VIEW invariant.booking_money IS 'The invoices of each booking: open, paid, awaited for its hold, and the money matched to them.';
+
+CREATE VIEW invariant.always_paid_booking_is_honored AS
+    SELECT b.studio_id, b.id::text AS subject,
+        b.state || CASE WHEN m.settled > 0 THEN ', though paid' ELSE ', though nothing was paid online' END AS fault
+    FROM booking b JOIN invariant.booking_money m ON m.id = b.id
+    WHERE m.settled > 0 AND b.state IN ('held', 'awaiting_payment', 'expired')
+        OR m.settled = 0 AND b.payment = 'online' AND b.state IN ('confirmed', 'completed', 'no_show');
+COMMENT ON VIEW invariant.always_paid_booking_is_honored IS 'I10: a booking that was paid is confirmed or was canceled, and one to be paid online is not confirmed without.';
+
+CREATE VIEW invariant.always_awaited_payment_has_its_invoice AS
+    SELECT b.studio_id, b.id::text AS subject,
+        b.state || ' with ' || m.open || ' open invoices, ' || m.awaited || ' of its total until its deadline' AS fault
+    FROM booking b JOIN invariant.booking_money m ON m.id = b.id
+    WHERE CASE WHEN b.state = 'awaiting_payment' THEN m.open <> 1 OR m.awaited <> 1
+        WHEN b.state IN ('held', 'expired', 'canceled') THEN m.open <> 0 END;
+COMMENT ON VIEW invariant.always_awaited_payment_has_its_invoice IS 'I10: a booking that awaits payment has one open invoice of its total, until its deadline; a lost one has none.';
+
+-- What is owed is what was paid less what is kept of it, rounded half up. Other refunds count whatever became of
+-- them: those were decided by people.
+CREATE VIEW invariant.always_canceled_booking_gives_back AS
+    SELECT e.studio_id, e.aggregate_id::text AS subject,
+        'promised ' || coalesce(e.facts ->> 'refund_percent', 'nothing') || ' % of ' || paid.amount_minor
+            || ', sent back ' || coalesce(sent.own_minor, 0) || ', otherwise ' || coalesce(sent.other_minor, 0) AS fault
+    FROM state_event e
+    CROSS JOIN LATERAL (
+        SELECT coalesce(sum(p.amount_minor), 0) AS amount_minor
+        FROM invoice i JOIN provider_payment p ON p.invoice_id = i.id WHERE i.booking_id = e.aggregate_id
+    ) paid
+    CROSS JOIN LATERAL (
+        SELECT sum(r.amount_minor) FILTER (WHERE made.command_id = e.command_id) AS own_minor,
+            sum(r.amount_minor) FILTER (WHERE made.command_id <> e.command_id) AS other_minor
+        FROM invoice i JOIN refund r ON r.invoice_id = i.id
+        JOIN state_event made ON made.aggregate_id = r.id AND made.version = 1
+        WHERE i.booking_id = e.aggregate_id
+    ) sent
+    WHERE e.machine = 'booking' AND e.trigger = 'cancel' AND (
+        coalesce(sent.own_minor, 0) IS DISTINCT FROM (e.facts ->> 'refund_minor')::bigint
+        OR coalesce(sent.own_minor, 0) + coalesce(sent.other_minor, 0) < paid.amount_minor
+            - div(paid.amount_minor * (100 - (e.facts ->> 'refund_percent')::integer) + 50, 100));
+COMMENT ON VIEW invariant.always_canceled_booking_gives_back IS 'I10: of a booking that was canceled goes back what its terms, or who waived them, have promised.';
+
+-- Money that came for a hold that was lost: its attempt's invoice was closed, and the booking was never paid.
+CREATE VIEW invariant.always_late_money_is_answered AS
+    SELECT p.studio_id, p.id::text AS subject,
+        p.unapplied_reason || ' for booking ' || b.id || ': ' || CASE WHEN told.id IS NULL THEN 'nobody was told'
+            ELSE coalesce(back.amount_minor, 0) || ' of ' || p.amount_minor || ' goes back' END AS fault
+    FROM provider_payment p
+    JOIN payment_attempt a ON a.id = p.attempt_id
+    JOIN invoice i ON i.id = a.invoice_id
+    JOIN booking b ON b.id = i.booking_id
+    JOIN invariant.booking_money m ON m.id = b.id
+    JOIN studio s ON s.id = p.studio_id
+    LEFT JOIN outbox told ON told.kind = 'payment.unapplied' AND told.body ->> 'payment_id' = p.id::text
+    LEFT JOIN LATERAL (
+        SELECT sum(r.amount_minor) AS amount_minor FROM refund r WHERE r.provider_payment_id = p.id
+    ) back ON true
+    WHERE p.unapplied_reason IN ('invoice_expired', 'invoice_void')
+        AND (b.state = 'expired' OR b.state = 'canceled' AND b.payment = 'online' AND m.settled = 0)
+        AND (told.id IS NULL OR coalesce(back.amount_minor, 0) < p.amount_minor AND s.late_money = 'refund'
+            -- It may have been the staff's when the money came.
+            AND NOT EXISTS (
+                SELECT FROM audit t WHERE t.studio_id = s.id AND t.action = 'change_booking_terms'
+                    AND t.before ->> 'late_money' = 'staff'));
+COMMENT ON VIEW invariant.always_late_money_is_answered IS 'I10: money for a hold that was lost and not given again is told of, and goes back unless the studio has it wait for its staff.';
+
+CREATE VIEW invariant.always_hold_expired_in_time AS
+    SELECT e.studio_id, b.id::text AS subject,
+        'expired at ' || e.occurred_at || ', was held until ' || b.hold_expires_at AS fault
+    FROM state_event e JOIN booking b ON b.id = e.aggregate_id
+    WHERE e.machine = 'booking' AND e.trigger = 'expire' AND e.occurred_at < b.hold_expires_at;
+COMMENT ON VIEW invariant.always_hold_expired_in_time IS 'I20: no hold expires before its deadline by the studio''s clock.';
+
+-- ---------------------------------------------------------------- invariants of leave to take money
+
+-- Against the unique index, should it ever be gone.
+CREATE VIEW invariant.always_one_open_admission AS
+    SELECT studio_id, invoice_id::text AS subject, count(*) || ' transactions may take its money' AS fault
+    FROM check_admission WHERE closed_at IS NULL GROUP BY studio_id, invoice_id HAVING count(*) > 1;
+COMMENT ON VIEW invariant.always_one_open_admission IS 'I7: at most one transaction of an invoice has leave to take its money.';
+
+CREATE VIEW invariant.always_admission_is_of_its_attempt AS
+    SELECT c.studio_id, c.id::text AS subject, 'admits money for invoice ' || c.invoice_id || ' by attempt '
+        || c.attempt_id || ', which is not of it' AS fault
+    FROM check_admission c LEFT JOIN payment_attempt a ON a.id = c.attempt_id
+    WHERE (c.studio_id, c.invoice_id, c.provider_account_id)
+        IS DISTINCT FROM (a.studio_id, a.invoice_id, a.provider_account_id);
+COMMENT ON VIEW invariant.always_admission_is_of_its_attempt IS 'I16: leave to take money is given for the invoice and the provider account of its attempt.';
+
+-- 300 seconds is how long a yes holds. A hold waits for it, but not for ever: fifteen minutes past its deadline.
+CREATE VIEW invariant.always_admitted_invoice_stays AS
+    SELECT e.studio_id, e.aggregate_id || ' v' || e.version AS subject,
+        e.to_state || ' at ' || e.occurred_at || ', transaction ' || c.transaction_id || ' was admitted at '
+            || c.admitted_at AS fault
+    FROM check_admission c
+    JOIN state_event e ON e.aggregate_id = c.invoice_id
+    JOIN invoice i ON i.id = c.invoice_id
+    WHERE e.trigger IN ('void', 'expire') AND e.occurred_at > c.admitted_at
+        AND e.occurred_at < least(c.closed_at, c.admitted_at + interval '300 seconds')
+        AND NOT (e.trigger = 'expire' AND i.booking_id IS NOT NULL
+            AND e.occurred_at >= i.expires_at + interval '15 minutes');
+COMMENT ON VIEW invariant.always_admitted_invoice_stays IS 'I20: no invoice is closed while a provider has leave to take its money.';
+
+-- ---------------------------------------------------------------- invariants of bookings, at rest
+
+-- A hold waits at most fifteen minutes for money that may be moving; five more are for who looks.
+CREATE VIEW invariant.settled_no_hold_is_overdue AS
+    SELECT b.studio_id, b.id::text AS subject, 'is ' || b.state || ', its hold was over at ' || b.hold_expires_at AS fault
+    FROM booking b LEFT JOIN clock_offset o ON o.studio_id = b.studio_id
+    WHERE b.state IN ('held', 'awaiting_payment')
+        AND b.hold_expires_at + interval '20 minutes'
+            < clock_timestamp() + make_interval(secs => coalesce(o.offset_seconds, 0));
+COMMENT ON VIEW invariant.settled_no_hold_is_overdue IS 'I20, I22: at rest nothing is held longer than its deadline and the wait for its money.';
 
 GRANT SELECT ON ALL TABLES IN SCHEMA invariant TO billbus_verify;

@@ -212,7 +212,21 @@ class Occupancy(Base):
         check("occupancy_check2", "(kind IN ('hold', 'booking')) = (booking_id IS NOT NULL)"),
         ExcludeConstraint(("hall_id", "="), ("during", "&&"), name="occupancy_never_twice", where=_LIVE),
         Index("occupancy_booking", "booking_id", unique=True, postgresql_where=_LIVE),
+        Index(
+            "occupancy_hall",
+            "hall_id",
+            "ends_at",
+            "starts_at",
+            postgresql_include=["studio_id"],
+            postgresql_where=_LIVE,
+        ),
         Index("occupancy_of_booking", "booking_id", postgresql_where=text("booking_id IS NOT NULL")),
+        Index(
+            "occupancy_blackout",
+            "studio_id",
+            "starts_at",
+            postgresql_where=text("kind = 'blackout' AND released_at IS NULL"),
+        ),
     )
 
 
@@ -238,5 +252,6 @@ class ExtraUse(Base):
         check("extra_use_check", "ends_at > starts_at"),
         check("extra_use_check1", "released_at >= created_at"),
         Index("extra_use_booking", "booking_id", "extra_id", unique=True, postgresql_where=_LIVE),
+        Index("extra_use_of_booking", "booking_id"),
         Index("extra_use_extra", "extra_id", "ends_at", postgresql_where=_LIVE),
     )

@@ -12,8 +12,10 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from psycopg.errors import RaiseException
 from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ProgrammingError
 from sqlalchemy.pool import NullPool
 
 from models.roles import missing_roles
@@ -41,6 +43,10 @@ class RolesMissing(Exception):
         )
 
 
+class MigrationRefused(Exception):
+    """A migration says why it cannot be done to this database, which is as it was."""
+
+
 def upgrade(database_url: str, revision: str = "head") -> None:
     """Raises RolesMissing; sqlalchemy.exc.OperationalError if a lock was not to be had. Idempotent."""
     with _migrating(database_url) as connection:
@@ -53,7 +59,7 @@ def upgrade(database_url: str, revision: str = "head") -> None:
 def downgrade(database_url: str, revision: str) -> None:
     """Back to `revision`; `base` takes every table, and everything in them, away.
 
-    Raises alembic.util.exc.CommandError for a revision that this code does not know.
+    Raises alembic.util.exc.CommandError for a revision that this code does not know; MigrationRefused.
     """
     with _migrating(database_url) as connection:
         _run(connection, lambda config: command.downgrade(config, revision))
@@ -63,7 +69,7 @@ def find_losses(database_url: str, revision: str) -> dict[str, int]:
     """Tables and columns that a downgrade takes away, each with the number of rows that hold something there.
 
     Tries it and takes it back: waits for the same locks as the downgrade itself. Rows that go from tables
-    that stay are not told. Raises alembic.util.exc.CommandError for a revision that this code does not know.
+    that stay are not told. Raises as `downgrade` does.
     """
     with _migrating(database_url) as connection:
         before = set(connection.scalars(_COLUMNS))
@@ -135,4 +141,9 @@ def _config() -> Config:
 def _run(connection: Connection, act: Callable[[Config], None]) -> None:
     config = _config()
     config.attributes["connection"] = connection
-    act(config)
+    try:
+        act(config)
+    except ProgrammingError as error:
+        if isinstance(error.orig, RaiseException):
+            raise MigrationRefused(error.orig.diag.message_primary) from error
+        raise

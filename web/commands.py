@@ -78,13 +78,19 @@ class Wanted:
     subject_id: UUID
 
 
+Respond = Callable[[Connection, Mapping[str, object]], Response]
+Explain = Callable[[Connection, Mapping[str, object]], Mapping[str, object]]
+
+
 @dataclass(frozen=True, slots=True)
 class Pending:
-    """An accepted command whose request is still open. `respond` shows an applied one's result."""
+    """An accepted command whose request is still open. `respond` shows an applied one's result; `explain`
+    adds to a refusal, `code` and facts, what helps its sender on."""
 
     caller: Sender
     command_id: UUID
-    respond: Callable[[Connection, Mapping[str, object]], Response] = field(repr=False)
+    respond: Respond = field(repr=False)
+    explain: Explain | None = field(repr=False)
 
 
 def _read_request(request: Request, key: str, correlation_id: str) -> CommandRequest:
@@ -197,10 +203,11 @@ def answer_when_applied(
     request: Request,
     caller: Sender,
     command_id: UUID,
-    respond: Callable[[Connection, Mapping[str, object]], Response],
+    respond: Respond,
+    explain: Explain | None = None,
 ) -> Response:
     """What a command endpoint returns: the route answers in its place, now or after waiting."""
-    request.state.pending = Pending(caller, command_id, respond)
+    request.state.pending = Pending(caller, command_id, respond, explain)
     return Response(status_code=202)
 
 
@@ -243,8 +250,10 @@ def _respond(pending: Pending) -> Response:
         assert operation is not None, "an accepted command is in the journal"
         if operation.state == "applied":
             return pending.respond(connection, operation.result or {})
-    if operation.state == "refused":
-        raise problem_of_refusal(operation.problem or {})
+        if operation.state == "refused":
+            recorded = operation.problem or {}
+            more = pending.explain(connection, recorded) if pending.explain else {}
+            raise problem_of_refusal({**recorded, **more})
     return accepted_response(caller.operations_path, operation)
 
 

@@ -5,12 +5,16 @@ from functools import wraps
 from typing import Annotated, Final, ParamSpec
 from uuid import UUID
 
-from fastapi import Response
+from fastapi import Depends, Response
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import BaseModel, ConfigDict, Field
 
 PAGE_LIMIT: Final = 100
 PAGE_DEFAULT: Final = 20
 _Sent = ParamSpec("_Sent")
+
+_BEARER = HTTPBearer(auto_error=False, bearerFormat="JWT", description="The access token of a sign-in.")
+Bearer = Annotated[HTTPAuthorizationCredentials | None, Depends(_BEARER)]
 
 
 class Body(BaseModel):

@@ -49,11 +49,11 @@ def refund_percent(terms: Sequence[Tier], starts_at: datetime, now: datetime) ->
     return 0
 
 
-def to_give_back(paid_minor: int, returned_minor: int, percent: int) -> int:
+def to_give_back(total_minor: int, paid_minor: int, returned_minor: int, percent: int) -> int:
     """How much is still to be given back of `paid_minor`, of which `returned_minor` went back before.
 
-    What is kept is `paid_minor * (100 - percent) / 100`, rounded half up to whole minor units. Never
-    negative.
+    What is kept is `(100 - percent) / 100` of the booking's total, as far as that is paid, rounded half up to
+    whole minor units: who moved to a cheaper time has paid more than that, and it went back. Never negative.
     """
-    kept_minor = (paid_minor * (100 - percent) + 50) // 100
+    kept_minor = (min(total_minor, paid_minor) * (100 - percent) + 50) // 100
     return max(0, paid_minor - kept_minor - returned_minor)

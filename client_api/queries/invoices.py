@@ -24,8 +24,8 @@ PARTS_LIMIT: Final = 100
 TIMELINE_LIMIT: Final = 200
 
 _COLUMNS = """
-    SELECT id, number, state, subscription_id, currency, total_minor, paid_minor, refunded_minor, expires_at,
-        period_start, period_end, opened_at, created_at,
+    SELECT id, number, state, subscription_id, booking_id, currency, total_minor, paid_minor, refunded_minor,
+        expires_at, period_start, period_end, opened_at, created_at,
         EXISTS (SELECT FROM payment_attempt WHERE payment_attempt.invoice_id = invoice.id
             AND payment_attempt.state = ANY (:in_flight)) AS payment_in_flight,
         (SELECT COALESCE(max(amount_minor - provider_payment.refunded_minor - reserved_minor), 0)
@@ -59,7 +59,7 @@ _GET_REFUND = text("""
 _TIMELINE = text(f"""
     SELECT occurred_at, machine, aggregate_id, trigger, from_state, to_state FROM state_event
     WHERE aggregate_id = ANY (:subjects) ORDER BY occurred_at,
-        array_position(ARRAY['payment', 'refund', 'invoice', 'subscription'], machine), version
+        array_position(ARRAY['payment', 'refund', 'invoice', 'subscription', 'booking'], machine), version
     LIMIT {TIMELINE_LIMIT}
 """)  # noqa: S608
 
@@ -94,8 +94,7 @@ def get_invoice_detail(connection: Connection, customer_id: UUID, invoice_id: UU
     ]
     refunds = [refund_view(row) for row in connection.execute(_REFUNDS, of_invoice)]
     subjects = [invoice_id, *(attempt.id for attempt in attempts), *(refund.id for refund in refunds)]
-    if invoice.subscription_id:
-        subjects.append(invoice.subscription_id)
+    subjects += [subject for subject in (invoice.subscription_id, invoice.booking_id) if subject]
     return InvoiceDetailView(
         **dict(invoice),
         lines=_lines(connection, invoice),
@@ -138,6 +137,7 @@ def _view(row: Row[tuple[object, ...]]) -> InvoiceView:
             "number": row.number,
             "state": row.state,
             "subscription_id": row.subscription_id,
+            "booking_id": row.booking_id,
             "total": money(row.total_minor),
             "paid": money(row.paid_minor),
             "refunded": money(row.refunded_minor),

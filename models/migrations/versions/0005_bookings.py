@@ -12,7 +12,7 @@ down_revision = "0004"
 DOWNGRADE = """
 DO $$ BEGIN
     IF EXISTS (SELECT FROM booking) THEN
-        RAISE EXCEPTION 'there are bookings: what they did to invoices and books cannot be taken back';
+        RAISE EXCEPTION 'There are bookings: what they did to invoices and books cannot be taken back.';
     END IF;
 END $$;
 REVOKE UPDATE (state, finished_at, problem) ON notification FROM billbus_events;

@@ -36,8 +36,23 @@ def test_bodies_have_examples(document: dict[str, Any]) -> None:
 
 
 def test_commands_say_that_they_answer_202(document: dict[str, Any]) -> None:
-    for path in ("/subscriptions", "/invoices/{invoice_id}/pay", "/subscriptions/{subscription_id}/cancel"):
+    for path in (
+        "/subscriptions",
+        "/invoices/{invoice_id}/pay",
+        "/subscriptions/{subscription_id}/cancel",
+        "/bookings",
+        "/bookings/{booking_id}/checkout",
+        "/bookings/{booking_id}/cancel",
+        "/bookings/{booking_id}/reschedule",
+    ):
         assert "202" in document["paths"][f"/api/v1{path}"]["post"]["responses"]
+
+
+def test_free_time_has_a_shape_though_it_is_written_by_hand(document: dict[str, Any]) -> None:
+    for path in ("/availability", "/halls/{hall_id}/availability"):
+        answers = document["paths"][f"/api/v1{path}"]["get"]["responses"]
+        schema = answers["200"]["content"]["application/json"]["schema"]
+        assert schema["$ref"].endswith("/AvailabilityView")
 
 
 def test_swagger_comes_from_here(client: Client) -> None:

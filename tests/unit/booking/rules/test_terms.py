@@ -77,31 +77,36 @@ def test_without_terms_nothing_goes_back() -> None:
 
 
 @pytest.mark.parametrize(
-    ("paid", "returned", "percent", "expected"),
+    ("total", "paid", "returned", "percent", "expected"),
     [
-        (10_000, 0, 100, 10_000),
-        (10_000, 0, 50, 5_000),
-        (10_000, 0, 0, 0),
+        (10_000, 10_000, 0, 100, 10_000),
+        (10_000, 10_000, 0, 50, 5_000),
+        (10_000, 10_000, 0, 0, 0),
         # Half of 101 kept is 50.5, rounded up to 51.
-        (101, 0, 50, 50),
-        (1, 0, 50, 0),
-        (1, 0, 51, 1),
+        (101, 101, 0, 50, 50),
+        (1, 1, 0, 50, 0),
+        (1, 1, 0, 51, 1),
         # What went back before counts.
-        (10_000, 3_000, 50, 2_000),
-        (10_000, 5_000, 50, 0),
-        (10_000, 7_000, 50, 0),
-        (0, 0, 100, 0),
+        (10_000, 10_000, 3_000, 50, 2_000),
+        (10_000, 10_000, 5_000, 50, 0),
+        (10_000, 10_000, 7_000, 50, 0),
+        (0, 0, 0, 100, 0),
+        # Moved to a cheaper time, the difference went back: half of what it costs now is kept.
+        (7_000, 10_000, 3_000, 50, 3_500),
+        (7_000, 10_000, 3_000, 100, 7_000),
+        # Moved to a dearer time, the difference is not paid yet.
+        (15_000, 10_000, 0, 50, 5_000),
     ],
 )
 def test_what_is_paid_and_not_kept_nor_returned_goes_back(
-    paid: int, returned: int, percent: int, expected: int
+    total: int, paid: int, returned: int, percent: int, expected: int
 ) -> None:
-    assert to_give_back(paid, returned, percent) == expected
+    assert to_give_back(total, paid, returned, percent) == expected
 
 
 def test_what_is_kept_is_rounded_half_up_and_nothing_is_lost_or_made() -> None:
     for paid, percent in product(range(203), range(101)):
-        given = to_give_back(paid, 0, percent)
+        given = to_give_back(paid, paid, 0, percent)
         kept = paid - given
         assert 0 <= given <= paid
         # Within half a unit of exact, and never half a unit less.

@@ -1,0 +1,196 @@
+"""What a studio sells by the hour: its halls, and when they are free. Anybody may look.
+
+Mounted with the other routes of bookings. Free time is shown as it was made, without another look at each
+of its ten thousand parts; the document has its shape all the same.
+"""
+
+from collections.abc import Sequence
+from datetime import date, datetime, timedelta
+from typing import Annotated, Final
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from fastapi import APIRouter, Query, Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from booking.availability import Asked, availability, window_of
+from booking.doors import PREFIX, Visit, Visitor
+from booking.queries import Extra, Hall, find_hall, get_policy, read_extras, read_halls, read_tariffs
+from booking.rules.calendar import HallRules, Span
+from booking.rules.prices import Tariff
+from booking.views import AvailabilityView, ExtraView, HallListView, HallView, OpenHoursView
+from kit.errors import Refused
+from web.documented import problems
+from web.fields import shown
+from web.problems import invalid, not_found
+from web.strict import StrictRoute
+
+DAYS_DEFAULT: Final = 7
+DAYS_LIMIT: Final = 62
+DAYS_OF_ALL_LIMIT: Final = 31
+# No hall is booked for longer.
+MINUTES_LIMIT: Final = 1_440
+FIRST_DAY: Final = date(2000, 1, 1)
+LAST_DAY: Final = date(2100, 1, 1)
+
+router = APIRouter(prefix=PREFIX, tags=["booking"], route_class=StrictRoute)
+
+
+Day = Annotated[date | None, Field(ge=FIRST_DAY, le=LAST_DAY)]
+
+
+class Days(BaseModel):
+    """Local dates of the studio. Without them DAYS_DEFAULT days from today."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    first: Annotated[Day, Field(alias="from", description="The first date.", examples=["2026-11-23"])] = None
+    until: Annotated[Day, Field(alias="to", description="After the last.", examples=["2026-11-30"])] = None
+    duration: Annotated[
+        int | None,
+        Field(ge=1, le=MINUTES_LIMIT, description="Minutes: tells where one may start.", examples=[120]),
+    ] = None
+
+    def window(self, timezone: str, now: datetime, days_limit: int) -> Span:
+        """Raises Problem 422."""
+        first = self.first or now.astimezone(ZoneInfo(timezone)).date()
+        until = self.until or first + timedelta(days=DAYS_DEFAULT)
+        if until <= first:
+            raise invalid(("query.to", "not_after_from"))
+        if (until - first).days > days_limit:
+            raise invalid(("query.to", f"more_than_{days_limit}_days"))
+        return window_of(timezone, first, until)
+
+
+AskedDays = Annotated[Days, Query()]
+
+
+@router.get("/halls", operation_id="list_halls", responses=problems(404), summary="Halls")
+@shown
+def list_all(visit: Visitor) -> HallListView:
+    """In the studio's order, each with what is lent beside it."""
+    with visit.transaction() as connection:
+        now = get_policy(connection, visit.studio_id).now(visit.clock())
+        halls = read_halls(connection)
+        tariffs = read_tariffs(connection, [hall.id for hall in halls], now)
+        extras = read_extras(connection)
+    return HallListView(items=[_view(hall, tariffs.get(hall.id), extras) for hall in halls])
+
+
+@router.get("/halls/{hall_id}", operation_id="get_hall", responses=problems(404), summary="One hall")
+@shown
+def get_one(hall_id: UUID, visit: Visitor) -> HallView:
+    with visit.transaction() as connection:
+        now = get_policy(connection, visit.studio_id).now(visit.clock())
+        hall = find_hall(connection, hall_id)
+        if hall is None:
+            raise not_found()
+        tariff = read_tariffs(connection, [hall_id], now).get(hall_id)
+        return _view(hall, tariff, read_extras(connection, hall_id))
+
+
+@router.get(
+    "/halls/{hall_id}/availability",
+    operation_id="get_hall_availability",
+    response_model=AvailabilityView,
+    responses=problems(404),
+    summary="When a hall is free",
+)
+def of_one(hall_id: UUID, visit: Visitor, days: AskedDays) -> Response:
+    """Runs of free time with what an hour costs in them, at most 62 days. Whatever fits into a run, on the
+    hall's step and within its limits, can be quoted, and nothing else."""
+    return _free(visit, days, DAYS_LIMIT, hall_id)
+
+
+@router.get(
+    "/availability",
+    operation_id="get_availability",
+    response_model=AvailabilityView,
+    responses=problems(404),
+    summary="When all halls are free",
+)
+def of_all(visit: Visitor, days: AskedDays) -> Response:
+    """As for one hall, at most 31 days; a hall that is not booked for so long has no starts. An answer that
+    would be too large is refused (`answer_too_large`): ask for fewer days."""
+    return _free(visit, days, DAYS_OF_ALL_LIMIT, None)
+
+
+def _free(visit: Visit, days: Days, days_limit: int, hall_id: UUID | None) -> Response:
+    with visit.transaction() as connection:
+        policy = get_policy(connection, visit.studio_id)
+        now = policy.now(visit.clock())
+        asked = Asked(days.window(policy.timezone, now, days_limit), days.duration, now)
+        if hall_id is None:
+            halls = read_halls(connection)
+        else:
+            halls = _only(find_hall(connection, hall_id), days.duration)
+        shown = availability(connection, policy.timezone, halls, asked)
+    return Response(shown, media_type="application/json")
+
+
+def _only(hall: Hall | None, minutes: int | None) -> list[Hall]:
+    """Raises Problem 404, and Refused for a duration that this hall is never booked for."""
+    if hall is None:
+        raise not_found()
+    if minutes is not None:
+        check_length(hall.rules, minutes)
+    return [hall]
+
+
+def check_length(rules: HallRules, minutes: int) -> None:
+    """Raises Refused: the codes that a slot of this length would be refused with."""
+    if minutes < rules.minutes_min:
+        raise Refused("too_short", minutes_min=rules.minutes_min)
+    if minutes > rules.minutes_max:
+        raise Refused("too_long", minutes_max=rules.minutes_max)
+    if minutes % rules.step_minutes:
+        raise Refused("off_grid", step_minutes=rules.step_minutes)
+
+
+def _view(hall: Hall, tariff: Tariff | None, extras: Sequence[Extra]) -> HallView:
+    rules = hall.rules
+    prices = [tariff.per_hour_minor, *(rate.per_hour_minor for rate in tariff.rates)] if tariff else []
+    return HallView(
+        id=hall.id,
+        name=hall.name,
+        description=hall.description,
+        capacity=hall.capacity,
+        equipment=list(hall.equipment),
+        hours=_hours(rules),
+        step_minutes=rules.step_minutes,
+        minutes_min=rules.minutes_min,
+        minutes_max=rules.minutes_max,
+        notice_minutes=rules.notice_minutes,
+        horizon_days=rules.horizon_days,
+        timezone=rules.timezone,
+        price_from_minor=min(prices, default=None),
+        currency=hall.currency,
+        extras=[
+            ExtraView(
+                id=extra.id,
+                name=extra.name,
+                unit=extra.unit,
+                amount_minor=extra.amount_minor,
+                stock=extra.stock,
+            )
+            for extra in extras
+            if extra.hall_id in (None, hall.id)
+        ],
+    )
+
+
+def _hours(rules: HallRules) -> list[OpenHoursView]:
+    return [
+        OpenHoursView(
+            weekdays=sorted(hours.weekdays),
+            opens=_clock(hours.opens),
+            closes=_clock(hours.closes),
+            first_day=hours.first_day,
+            last_day=hours.last_day,
+        )
+        for hours in rules.hours
+    ]
+
+
+def _clock(minute: int) -> str:
+    return f"{minute // 60:02}:{minute % 60:02}"
