@@ -16,7 +16,8 @@ from bus.messages import Command
 from kit.errors import InvalidMessage, Refused
 from runtime.crash_points import crash_point
 from state_updater.handlers import handle
-from state_updater.loading import Connection, JournalRow, lock_and_load, lock_journal
+from state_updater.loading import JournalRow, lock_and_load, lock_journal
+from state_updater.reading import Connection
 from state_updater.work import Batch, Work
 from state_updater.writing import Values, check_counts, execute_rows, insert_statement
 
@@ -145,12 +146,13 @@ def apply_group(connection: Connection, group: Sequence[Received]) -> Applied:
     Idempotent by command id. Raises psycopg's errors and InvariantViolated with nothing applied: the caller
     rolls back and goes on one by one.
     """
-    journal = lock_journal(connection, list({each.command_id for each in group}))
+    readable = [each.command for each in group if not isinstance(each.command, InvalidMessage)]
+    journal = lock_journal(connection, list({each.command_id for each in group}), readable)
     unreadable: dict[UUID, Answer] = {}
     todo: dict[UUID, tuple[Command, JournalRow]] = {}
     strangers: list[Received] = []
     for each in group:
-        row = journal.get(each.command_id)
+        row = journal.rows.get(each.command_id)
         if row is None or not each.is_what_was_accepted(row):
             strangers.append(each)
         elif row.state != "accepted":
@@ -161,7 +163,9 @@ def apply_group(connection: Connection, group: Sequence[Received]) -> Applied:
             todo[each.command_id] = (each.command, row)
     answers = list(unreadable.values())
     crash_point("inside_transaction")
-    answered_at = _decide_and_write(connection, todo, answers) if todo or answers else None
+    answered_at = None
+    if todo or answers:
+        answered_at = _decide_and_write(connection, todo, answers, journal.booking_ids)
     connection.commit()
     return Applied(answers, strangers, answered_at)
 
@@ -172,9 +176,12 @@ def _parked(row: JournalRow, kind: str, error: InvalidMessage) -> Answer:
 
 
 def _decide_and_write(
-    connection: Connection, todo: dict[UUID, tuple[Command, JournalRow]], answers: list[Answer]
+    connection: Connection,
+    todo: dict[UUID, tuple[Command, JournalRow]],
+    answers: list[Answer],
+    booking_ids: Sequence[UUID],
 ) -> datetime:
-    loaded = lock_and_load(connection, [command for command, _ in todo.values()])
+    loaded = lock_and_load(connection, [command for command, _ in todo.values()], booking_ids)
     batch = Batch(loaded)
     for command_id, (command, row) in todo.items():
         answers.append(_decide(batch, command, command_id, row))

@@ -3,43 +3,62 @@
 Called by the apply path; `load`, which takes no locks, by previews.
 
 What a command locks is a pure function of its message: the ids it carries, and what hangs on those. The
-order is the same for everyone: journal rows, then an advisory lock per customer and payment, then rows by
-table and id. FOR NO KEY UPDATE, because plain FOR UPDATE would block the foreign-key checks of rows that the
-APIs insert.
+order is the same for everyone: journal rows; an advisory lock per customer and payment, and then one per hall
+and extra; then rows by table and id. Each statement after the locks sees what their former holders committed.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
-import psycopg
-
-from billing.invoices import UNPAID
-from billing.payments import LIVE, received_payment_id
-from billing.refunds import WITHDRAWABLE
-from bus.messages import (
-    CancelSubscription,
-    Command,
-    CreateSubscription,
-    IssueInvoice,
-    RecordRefundOutcome,
-    RenewSubscription,
+from bus.messages import Command
+from state_updater import statements
+from state_updater.booking_rows import Booking, Extra, ExtraUse, Hall, Occupancy
+from state_updater.loaded import Loaded
+from state_updater.naming import (
+    Named,
+    NamedBookings,
+    Window,
+    bookings_named_by,
+    invoices_asked_about,
+    named_by,
 )
+from state_updater.reading import Connection, Cursor, Reader, rows_by_id
 from state_updater.rows import (
+    Admission,
     Attempt,
     Invoice,
     Payment,
     Price,
     ProviderAccount,
     Refund,
-    Row,
     Studio,
     Subscription,
 )
+from storage.locks import advisory_key
 
-Connection = psycopg.Connection[Any]
+# What each field of `Loaded` is made of.
+KINDS: dict[str, Any] = {
+    "studios": Studio,
+    "subscriptions": Subscription,
+    "bookings": Booking,
+    "invoices": Invoice,
+    "attempts": Attempt,
+    "payments": Payment,
+    "refunds": Refund,
+    "occupancies": Occupancy,
+    "extra_uses": ExtraUse,
+    "admissions": Admission,
+    "prices": Price,
+    "provider_accounts": ProviderAccount,
+    "halls": Hall,
+    "extras": Extra,
+}
+
+# A field of `Loaded`, a statement that fills it, and its parameters.
+Question = tuple[str, str, tuple[Sequence[Any], ...]]
 
 
 class JournalRow(NamedTuple):
@@ -55,228 +74,120 @@ class JournalRow(NamedTuple):
     accepted_at: datetime
 
 
-@dataclass(slots=True)
-class Loaded:
-    """The rows of a group, by id. `now` is the database's clock after every lock was taken."""
+class LockedJournal(NamedTuple):
+    """The journal rows of a group by command, and the bookings of the invoices that its commands name."""
 
-    now: datetime
-    studios: dict[UUID, Studio]
-    subscriptions: dict[UUID, Subscription] = field(default_factory=dict)
-    invoices: dict[UUID, Invoice] = field(default_factory=dict)
-    attempts: dict[UUID, Attempt] = field(default_factory=dict)
-    payments: dict[UUID, Payment] = field(default_factory=dict)
-    refunds: dict[UUID, Refund] = field(default_factory=dict)
-    prices: dict[UUID, Price] = field(default_factory=dict)
-    provider_accounts: dict[UUID, ProviderAccount] = field(default_factory=dict)
-    customers: dict[UUID, UUID] = field(default_factory=dict)
-    attempts_of_invoice: dict[UUID, list[Attempt]] = field(init=False, default_factory=dict)
-
-    def __post_init__(self) -> None:
-        for attempt in self.attempts.values():
-            self.attempts_of_invoice.setdefault(attempt.invoice_id, []).append(attempt)
+    rows: dict[UUID, JournalRow]
+    booking_ids: list[UUID]
 
 
-LOCK_JOURNAL = """
-    SELECT command_id, studio_id, state, kind, schema_version, body_hash, correlation_id, accepted_at
-    FROM command_journal WHERE command_id = ANY(%b::uuid[]) ORDER BY command_id FOR NO KEY UPDATE
-"""
-LOCK_KEYS = "SELECT count(pg_advisory_xact_lock(key)) FROM unnest(%b::bigint[]) AS key"
-CLOCK = "SELECT clock_timestamp()"
-STUDIOS = """
-    SELECT s.id, s.timezone, s.currency::text, s.refund_policy, s.invoice_lifetime_seconds,
-        coalesce(o.offset_seconds, 0)
-    FROM studio s LEFT JOIN clock_offset o ON o.studio_id = s.id WHERE s.id = ANY(%b::uuid[])
-"""
-PRICES = """
-    SELECT r.id, r.studio_id, p.name,
-        p.is_active
-            AND r.effective_from <= clock_timestamp() + make_interval(secs => coalesce(o.offset_seconds, 0)),
-        r.amount_minor, r.currency::text, r.period_unit, r.period_count, r.plan_id, r.version,
-        r.effective_from
-    FROM price r JOIN plan p ON p.id = r.plan_id LEFT JOIN clock_offset o ON o.studio_id = r.studio_id
-    WHERE r.id = ANY(%b::uuid[])
-"""
-# A paid invoice starts a period of its subscription's price, which the message does not name.
-PRICES_OF_SUBSCRIPTIONS = PRICES.replace(
-    "r.id = ANY(%b::uuid[])", "r.id IN (SELECT price_id FROM subscription WHERE id = ANY(%b::uuid[]))"
-)
-# A renewal costs what the version in force says: of the price that the subscription is on, or that another
-# command of the group puts it on.
-VERSIONS_FOR_RENEWAL = PRICES.replace(
-    "r.id = ANY(%b::uuid[])",
-    """(r.plan_id, r.period_unit, r.period_count) IN (
-        SELECT plan_id, period_unit, period_count FROM price
-        WHERE id IN (SELECT price_id FROM subscription WHERE id = ANY(%b::uuid[]))
-            OR id = ANY(%b::uuid[]))""",
-)
-PROVIDER_ACCOUNTS = "SELECT id, studio_id, is_active FROM provider_account WHERE id = ANY(%b::uuid[])"
-CUSTOMERS = "SELECT id, studio_id FROM customer WHERE id = ANY(%b::uuid[])"
-
-
-def _columns(row: type[Row]) -> str:
-    as_text = {"text", "jsonb"}
-    return ", ".join(f"{name}::text" if kind in as_text else name for name, kind in row.COLUMNS.items())
-
-
-def _lock(row: type[Row], condition: str) -> str:
-    return f"SELECT {_columns(row)} FROM {row.TABLE} WHERE {condition} ORDER BY id{LOCKING}"  # noqa: S608
-
-
-def _listed(states: Iterable[str]) -> str:
-    return ", ".join(f"'{state}'" for state in sorted(states))
-
-
-LOCKING = " FOR NO KEY UPDATE"
-BY_ID = "id = ANY(%b::uuid[])"
-UNPAID_OF_SUBSCRIPTIONS = f"subscription_id = ANY(%b::uuid[]) AND state IN ({_listed(UNPAID)})"
-LOCKS: dict[str, str] = {
-    "subscription_id": _lock(Subscription, BY_ID),
-    "invoice_id": _lock(Invoice, BY_ID),
-    # A refund may be told by somebody who did not know the payment yet, nor its invoice.
-    "refunded_payment_id": _lock(
-        Invoice, "id IN (SELECT invoice_id FROM provider_payment WHERE id = ANY(%b::uuid[]))"
-    ),
-    # Its sender may not know of the invoice that has been drawn since.
-    "canceled_subscription_id": _lock(Invoice, UNPAID_OF_SUBSCRIPTIONS),
-    "attempt_id": _lock(Attempt, BY_ID),
-    "payment_id": _lock(Payment, BY_ID),
-    "refund_id": _lock(Refund, BY_ID),
-}
-LOCK_LIVE_ATTEMPTS = _lock(Attempt, f"invoice_id = ANY(%b::uuid[]) AND state IN ({_listed(LIVE)})")
-LOCK_ATTEMPTS_OF_CANCELED = LOCK_LIVE_ATTEMPTS.replace(
-    "= ANY(%b::uuid[])",
-    f"IN (SELECT id FROM invoice WHERE {UNPAID_OF_SUBSCRIPTIONS})",  # noqa: S608  # our own words
-)
-LOCK_REFUNDS_OF_PAYMENTS = _lock(
-    Refund, f"provider_payment_id = ANY(%b::uuid[]) AND state IN ({_listed(WITHDRAWABLE)})"
-)
-LOCK_EARLY_REFUNDS = _lock(
-    Refund,
-    "provider_payment_id IS NULL AND (provider_account_id, payment_transaction_id) IN "
-    "(SELECT * FROM unnest(%b::uuid[], %b::text[]))",
-)
-
-
-def advisory_key(identifier: UUID) -> int:
-    """The lock of a customer or a payment, signed 64 bits; two of them may share one, which only waits."""
-    return int.from_bytes(identifier.bytes[8:], "big", signed=True)
-
-
-def payment_named_by(command: Command) -> UUID | None:
-    """The received payment that a command is about, also when its sender did not know that one yet."""
-    if (
-        isinstance(command, RecordRefundOutcome)
-        and command.payment_id is None
-        and command.payment_transaction_id
-    ):
-        return received_payment_id(command.provider_account_id, command.payment_transaction_id)
-    named: UUID | None = getattr(command, "payment_id", None)
-    return named
-
-
-def _sorted_ids(found: Iterable[UUID | None]) -> list[UUID]:
-    return sorted({identifier for identifier in found if identifier is not None})
-
-
-def ids_of(commands: Iterable[Command], field_name: str) -> list[UUID]:
-    """The sorted distinct ids that these commands carry under one field name."""
-    return _sorted_ids(getattr(command, field_name, None) for command in commands)
-
-
-def lock_journal(connection: Connection, command_ids: Sequence[UUID]) -> dict[UUID, JournalRow]:
+def lock_journal(
+    connection: Connection, command_ids: Sequence[UUID], commands: Iterable[Command]
+) -> LockedJournal:
     """The journal rows of these messages, locked until the transaction ends."""
-    rows = connection.cursor(binary=True).execute(LOCK_JOURNAL, [sorted(command_ids)], prepare=True)
-    return {row[0]: JournalRow(*row) for row in rows}
+    reader = Reader(connection, locking=True)
+    with connection.pipeline():
+        rows = reader.run(statements.LOCK_JOURNAL, sorted(command_ids))
+        booked = reader.ask(statements.BOOKINGS_OF_INVOICES, invoices_asked_about(commands))
+    return LockedJournal({row[0]: JournalRow(*row) for row in rows}, [row[0] for row in booked or ()])
 
 
-def _of_kind(commands: Sequence[Command], *kinds: type[Command]) -> list[Command]:
-    return [command for command in commands if isinstance(command, kinds)]
+def lock_and_load(connection: Connection, commands: Sequence[Command], booking_ids: Iterable[UUID]) -> Loaded:
+    """Everything these commands name, locked in the house's order, as it stands now.
 
-
-class _Reader:
-    """Statements queued in one pipeline, read after one wait."""
-
-    def __init__(self, connection: Connection, *, locking: bool) -> None:
-        self._connection = connection
-        self._locking = locking
-
-    def ask(self, statement: str, *parameters: list[Any]) -> psycopg.Cursor[Any] | None:
-        if parameters and not parameters[0]:
-            return None
-        if not self._locking:
-            statement = statement.removesuffix(LOCKING)
-        cursor = self._connection.cursor(binary=True)
-        cursor.execute(statement, parameters, prepare=True)
-        return cursor
-
-    def lock_keys(self, identifiers: Iterable[UUID]) -> None:
-        if self._locking:
-            self.ask(LOCK_KEYS, sorted({advisory_key(identifier) for identifier in identifiers}))
-
-
-def _by_id(kind: Any, *cursors: psycopg.Cursor[Any] | None) -> dict[UUID, Any]:
-    return {row[0]: kind(*row) for cursor in cursors if cursor is not None for row in cursor}
-
-
-def lock_and_load(connection: Connection, commands: Sequence[Command]) -> Loaded:
-    """Everything these commands name, locked in the house's order, as it stands now."""
-    return _read(connection, commands, locking=True)
+    `booking_ids` are those of the invoices that they name, as `lock_journal` has found them.
+    """
+    return _read(Reader(connection, locking=True), connection, commands, booking_ids)
 
 
 def load(connection: Connection, commands: Sequence[Command]) -> Loaded:
     """The same rows without a lock: good for saying what would happen now, for nothing that is written."""
-    return _read(connection, commands, locking=False)
+    reader = Reader(connection, locking=False)
+    booked = reader.ask(statements.BOOKINGS_OF_INVOICES, invoices_asked_about(commands))
+    return _read(reader, connection, commands, [row[0] for row in booked or ()])
 
 
-def _read(connection: Connection, commands: Sequence[Command], *, locking: bool) -> Loaded:
-    ids = {name: ids_of(commands, name) for name in LOCKS}
-    ids["payment_id"] = _sorted_ids(payment_named_by(command) for command in commands)
-    ids["refunded_payment_id"] = _sorted_ids(
-        payment_named_by(command) for command in commands if isinstance(command, RecordRefundOutcome)
-    )
-    ids["canceled_subscription_id"] = ids_of(_of_kind(commands, CancelSubscription), "subscription_id")
-    early = sorted(
-        (command.provider_account_id, command.transaction_id)  # type: ignore[attr-defined]
-        for command in commands
-        if getattr(command, "transaction_id", None)
-    )
-    billing = _of_kind(commands, CreateSubscription, IssueInvoice)
-    reader = _Reader(connection, locking=locking)
+def _read(
+    reader: Reader, connection: Connection, commands: Sequence[Command], booking_ids: Iterable[UUID]
+) -> Loaded:
+    named, booked = named_by(commands), bookings_named_by(commands, booking_ids)
+    asked: defaultdict[str, list[Cursor | None]] = defaultdict(list)
     with connection.pipeline():
-        # A payment has a lock of its own, because its row is not there when it is first told of: by its
-        # callback and a look-up at once, or by its refund.
-        reader.lock_keys([*ids_of(commands, "customer_id"), *ids["payment_id"]])
-        rows = {name: reader.ask(statement, ids[name]) for name, statement in LOCKS.items()}
-        live_attempts = reader.ask(LOCK_LIVE_ATTEMPTS, ids["invoice_id"])
-        canceled_attempts = reader.ask(LOCK_ATTEMPTS_OF_CANCELED, ids["canceled_subscription_id"])
-        open_refunds = reader.ask(LOCK_REFUNDS_OF_PAYMENTS, ids["payment_id"])
-        early_refunds = reader.ask(
-            LOCK_EARLY_REFUNDS, [account for account, _ in early], [transaction for _, transaction in early]
-        )
-        studios = reader.ask(STUDIOS, ids_of(commands, "studio_id"))
-        prices = reader.ask(PRICES, ids_of(commands, "price_id"))
-        own_prices = reader.ask(PRICES_OF_SUBSCRIPTIONS, ids["subscription_id"])
-        versions = reader.ask(
-            VERSIONS_FOR_RENEWAL,
-            ids_of(_of_kind(commands, RenewSubscription), "subscription_id"),
-            ids_of(commands, "price_id"),
-        )
-        accounts = reader.ask(PROVIDER_ACCOUNTS, ids_of(commands, "provider_account_id"))
-        customers = reader.ask(CUSTOMERS, ids_of(billing, "customer_id"))
-        clock = connection.cursor(binary=True).execute(CLOCK, prepare=True)
+        if reader.is_locking:
+            _lock(reader, named, booked)
+        for field, statement, parameters in (*_locked(named, booked), *_beside(named, booked)):
+            asked[field].append(reader.ask(statement, *parameters))
+        asked["halls"] = [reader.ask_any(statements.HALLS, booked.halls, booked.bookings)]
+        asked["extras"] = [reader.ask_any(statements.EXTRAS, booked.extras, booked.bookings)]
+        customers = reader.ask(statements.CUSTOMERS, named.billed_customers)
+        clock = reader.run(statements.CLOCK)
     clock_row = clock.fetchone()
     assert clock_row is not None
     return Loaded(
         now=clock_row[0],
-        studios=_by_id(Studio, studios),
-        subscriptions=_by_id(Subscription, rows["subscription_id"]),
-        invoices=_by_id(
-            Invoice, rows["invoice_id"], rows["refunded_payment_id"], rows["canceled_subscription_id"]
-        ),
-        attempts=_by_id(Attempt, rows["attempt_id"], live_attempts, canceled_attempts),
-        payments=_by_id(Payment, rows["payment_id"]),
-        refunds=_by_id(Refund, rows["refund_id"], open_refunds, early_refunds),
-        prices=_by_id(Price, prices, own_prices, versions),
-        provider_accounts=_by_id(ProviderAccount, accounts),
         customers={row[0]: row[1] for row in customers or ()},
+        **{field: rows_by_id(kind, *asked[field]) for field, kind in KINDS.items()},
+    )
+
+
+def _lock(reader: Reader, named: Named, booked: NamedBookings) -> None:
+    # A payment has a lock of its own, because its row is not there when it is first told of: by its callback
+    # and a look-up at once, or by its refund.
+    reader.ask(statements.LOCK_KEYS, _keys([*named.customers, *named.payments]))
+    # The time of a hall, and what is left of an extra, are nobody's row.
+    reader.ask_any(statements.LOCK_LENT, _keys(booked.lent), booked.bookings, booked.bookings)
+
+
+def _keys(identifiers: Iterable[UUID]) -> list[int]:
+    return sorted({advisory_key(identifier) for identifier in identifiers})
+
+
+def _locked(named: Named, booked: NamedBookings) -> Iterable[Question]:
+    """Rows that are locked, in the order in which they are."""
+    return (
+        ("subscriptions", statements.LOCK_SUBSCRIPTIONS, (named.subscriptions,)),
+        ("bookings", statements.LOCK_BOOKINGS, (booked.bookings,)),
+        ("bookings", statements.LOCK_HELD_BOOKINGS, (booked.holding_customers,)),
+        ("invoices", statements.LOCK_INVOICES, (named.invoices,)),
+        ("invoices", statements.LOCK_INVOICES_OF_PAYMENTS, (named.refunded_payments,)),
+        ("invoices", statements.LOCK_UNPAID_INVOICES, (named.canceled_subscriptions,)),
+        ("invoices", statements.LOCK_INVOICES_OF_BOOKINGS, (booked.leaving,)),
+        ("attempts", statements.LOCK_ATTEMPTS, (named.attempts,)),
+        ("attempts", statements.LOCK_LIVE_ATTEMPTS, (named.invoices,)),
+        ("attempts", statements.LOCK_ATTEMPTS_OF_CANCELED, (named.canceled_subscriptions,)),
+        ("attempts", statements.LOCK_ATTEMPTS_OF_BOOKINGS, (booked.leaving,)),
+        ("payments", statements.LOCK_PAYMENTS, (named.payments,)),
+        ("payments", statements.LOCK_PAYMENTS_OF_BOOKINGS, (booked.leaving,)),
+        ("refunds", statements.LOCK_REFUNDS, (named.refunds,)),
+        ("refunds", statements.LOCK_REFUNDS_OF_PAYMENTS, (named.payments,)),
+        ("refunds", statements.LOCK_EARLY_REFUNDS, (named.early_accounts, named.early_transactions)),
+    )
+
+
+def _beside(named: Named, booked: NamedBookings) -> Iterable[Question]:
+    """Rows that other locks guard, or that are only read."""
+    return (
+        ("admissions", statements.ADMISSIONS_OF_INVOICES, (named.invoices_with_leave,)),
+        ("admissions", statements.ADMISSIONS_OF_CANCELED, (named.canceled_subscriptions,)),
+        ("admissions", statements.ADMISSIONS_OF_BOOKINGS, (booked.leaving,)),
+        ("occupancies", statements.OCCUPANCIES, (booked.blackouts,)),
+        ("occupancies", statements.OCCUPANCIES_OF_BOOKINGS, (booked.bookings,)),
+        ("occupancies", statements.OCCUPANCIES_IN_WINDOWS, _columns(booked.hall_windows)),
+        ("occupancies", statements.OCCUPANCIES_AROUND_BOOKINGS, (booked.paid,)),
+        ("extra_uses", statements.EXTRA_USES_OF_BOOKINGS, (booked.bookings,)),
+        ("extra_uses", statements.EXTRA_USES_IN_WINDOWS, _columns(booked.extra_windows)),
+        ("extra_uses", statements.EXTRA_USES_AROUND_BOOKINGS, (booked.paid,)),
+        ("studios", statements.STUDIOS, (named.studios,)),
+        ("prices", statements.PRICES, (named.prices,)),
+        ("prices", statements.PRICES_OF_SUBSCRIPTIONS, (named.subscriptions,)),
+        ("prices", statements.VERSIONS_FOR_RENEWAL, (named.renewed_subscriptions, named.prices)),
+        ("provider_accounts", statements.PROVIDER_ACCOUNTS, (named.provider_accounts,)),
+    )
+
+
+def _columns(windows: Sequence[Window]) -> tuple[list[Any], list[Any], list[Any]]:
+    return (
+        [window.subject_id for window in windows],
+        [window.starts_at for window in windows],
+        [window.ends_at for window in windows],
     )

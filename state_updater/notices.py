@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from state_updater.booking_rows import Booking
 from state_updater.rows import Aggregate, Attempt, Invoice, Refund, Subscription
 
 # (machine, trigger) -> event. What is not here stays inside. Not by the state that was reached: a changed
@@ -25,6 +26,14 @@ EVENT_OF_STEP: dict[tuple[str, str], str] = {
     ("refund", "succeed"): "refund.succeeded",
     ("refund", "record"): "refund.succeeded",
     ("refund", "decline"): "refund.declined",
+    ("booking", "hold"): "booking.created",
+    ("booking", "confirm"): "booking.confirmed",
+    ("booking", "reinstate"): "booking.confirmed",
+    ("booking", "expire"): "booking.expired",
+    ("booking", "reschedule"): "booking.rescheduled",
+    ("booking", "complete"): "booking.completed",
+    ("booking", "mark_no_show"): "booking.no_show",
+    ("booking", "cancel"): "booking.cancelled",
 }
 
 
@@ -36,6 +45,15 @@ def notice_of(row: Aggregate, trigger: str) -> tuple[str, dict[str, Any]] | None
     match row:
         case Subscription():
             return name, {"subscription_id": row.id}
+        case Booking():
+            return name, {
+                "booking_id": row.id,
+                "hall_id": row.hall_id,
+                "starts_at": row.starts_at,
+                "ends_at": row.ends_at,
+                "total_minor": row.total_minor,
+                "currency": row.currency,
+            }
         case Invoice():
             return name, {
                 "invoice_id": row.id,

@@ -1,6 +1,7 @@
 """The rows that commands change, as loaded under lock, and the columns that writing them needs.
 
 One dataclass per table, fields named as its columns. `COLUMNS` gives each column's Postgres type, in order.
+Those of bookings are in `booking_rows`.
 """
 
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from billing.periods import Period, PeriodUnit
 from billing.refunds import REFUND
 from billing.subscriptions import SUBSCRIPTION
 from kit.machine import Machine
+from state_updater.booking_rows import Booking, ExtraUse, Occupancy
 
 
 @dataclass(slots=True)
@@ -84,6 +86,7 @@ class Invoice:
         "updated_at": "timestamptz",
         "period_start": "timestamptz",
         "period_end": "timestamptz",
+        "booking_id": "uuid",
     }
     CHANGING: ClassVar[tuple[str, ...]] = ("paid_minor", "refunded_minor")
 
@@ -103,6 +106,7 @@ class Invoice:
     updated_at: datetime
     period_start: datetime | None
     period_end: datetime | None
+    booking_id: UUID | None
 
     @property
     def sums(self) -> InvoiceSums:
@@ -254,13 +258,44 @@ class Payment:
         return self.amount_minor - self.refunded_minor - self.reserved_minor
 
 
-Aggregate = Subscription | Invoice | Attempt | Refund
-Row = Aggregate | Payment
+@dataclass(slots=True)
+class Admission:
+    """A provider was given leave to take money for an attempt. The API writes it."""
 
-AGGREGATES: tuple[type[Aggregate], ...] = (Subscription, Invoice, Attempt, Refund)
+    TABLE: ClassVar[str] = "check_admission"
+    COLUMNS: ClassVar[dict[str, str]] = {
+        "id": "uuid",
+        "studio_id": "uuid",
+        "provider_account_id": "uuid",
+        "invoice_id": "uuid",
+        "attempt_id": "uuid",
+        "transaction_id": "text",
+        "admitted_at": "timestamptz",
+        "closed_at": "timestamptz",
+    }
+    CHANGING: ClassVar[tuple[str, ...]] = ("closed_at",)
+
+    id: UUID
+    studio_id: UUID
+    provider_account_id: UUID
+    invoice_id: UUID
+    attempt_id: UUID
+    transaction_id: str
+    admitted_at: datetime
+    closed_at: datetime | None
+
+
+Aggregate = Subscription | Booking | Invoice | Attempt | Refund
+Row = Aggregate | Payment | Occupancy | ExtraUse | Admission
+
+AGGREGATES: tuple[type[Aggregate], ...] = (Subscription, Booking, Invoice, Attempt, Refund)
 
 # The order in which rows are locked; within a table by id.
-LOCK_ORDER: tuple[type[Row], ...] = (Subscription, Invoice, Attempt, Payment, Refund)
+LOCK_ORDER: tuple[type[Row], ...] = (Subscription, Booking, Invoice, Attempt, Payment, Refund)
+
+# Rows that need no lock of their own: whoever changes them has that of the hall, the extra or the customer.
+INSERTED: tuple[type[Row], ...] = (*LOCK_ORDER, Occupancy, ExtraUse)
+TOUCHED: tuple[type[Row], ...] = (*INSERTED, Admission)
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,6 +307,12 @@ class Studio:
     currency: str
     refund_policy: str
     invoice_lifetime_seconds: int
+    hold_seconds: int
+    staff_hold_seconds: int
+    holds_limit: int
+    pays_on_site: bool
+    late_money: str
+    reschedule_hours_before: int
     offset_seconds: int
 
 

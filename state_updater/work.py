@@ -7,50 +7,25 @@ behind, so it counts as our bug.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from typing import Any, NoReturn, TypeVar
+from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import orjson
 
 from billing.events import event_hash
-from billing.invoices import UNPAID
 from billing.ledger import ACCOUNTS, Posting, ledger_account_id
-from billing.payments import LIVE
-from billing.refunds import WITHDRAWABLE
 from bus.events import EVENTS
 from bus.messages import Command
 from kit.canonical import canonical_json
-from kit.errors import InvalidMessage, InvariantViolated, NotFound
 from kit.ids import new_id
 from kit.machine import NOWHERE
-from state_updater.loading import Loaded
+from state_updater.booking_rows import ExtraUse, Occupancy
+from state_updater.loaded import Loaded
+from state_updater.looking import Looking
 from state_updater.notices import notice_of
-from state_updater.rows import (
-    Aggregate,
-    Attempt,
-    Invoice,
-    Payment,
-    Price,
-    ProviderAccount,
-    Refund,
-    Row,
-    Studio,
-    Subscription,
-)
-from state_updater.writing import (
-    INSERTS,
-    OPEN_INVOICE,
-    STEPS,
-    TOUCHES,
-    Kind,
-    Values,
-    Waves,
-    values_of,
-)
-
-SomeRow = TypeVar("SomeRow", Subscription, Invoice, Attempt, Payment, Refund, Price, ProviderAccount)
+from state_updater.rows import Aggregate, Invoice, Payment, Refund, Row
+from state_updater.writing import INSERTS, OPEN_INVOICE, STEPS, TOUCHES, Kind, Values, Waves, values_of
 
 
 @dataclass(slots=True)
@@ -68,127 +43,15 @@ class Batch:
     unnumbered: list[tuple[UUID, int, Values]] = field(default_factory=list)
 
 
-class Work:
+class Work(Looking):
     """One command of a batch."""
 
     def __init__(self, batch: Batch, command: Command, command_id: UUID, correlation_id: str) -> None:
+        super().__init__(batch.loaded, command)
         self._batch = batch
-        self._loaded = batch.loaded
-        self.command = command
         self.command_id = command_id
         self.correlation_id = correlation_id
-        self.studio: Studio = self._loaded.studios[command.studio_id]
-        self.now: datetime = self._loaded.now + timedelta(seconds=self.studio.offset_seconds)
         self.has_changed = False
-
-    # -------------------------------------------------------------- looking
-
-    def _own(self, rows: Mapping[UUID, SomeRow], identifier: UUID | None) -> SomeRow | None:
-        row = rows.get(identifier) if identifier else None
-        if row is None or row.studio_id != self.studio.id:
-            return None
-        owner = getattr(row, "customer_id", None)
-        return row if owner is None or owner == self.command.customer_id else None
-
-    def _missing(self, what: str, identifier: UUID) -> NoReturn:
-        raise NotFound(what=what, id=str(identifier))
-
-    def find_subscription(self, identifier: UUID | None) -> Subscription | None:
-        return self._own(self._loaded.subscriptions, identifier)
-
-    def find_invoice(self, identifier: UUID | None) -> Invoice | None:
-        return self._own(self._loaded.invoices, identifier)
-
-    def find_attempt(self, identifier: UUID | None) -> Attempt | None:
-        return self._own(self._loaded.attempts, identifier)
-
-    def find_payment(self, identifier: UUID | None) -> Payment | None:
-        return self._own(self._loaded.payments, identifier)
-
-    def find_refund(self, identifier: UUID | None) -> Refund | None:
-        return self._own(self._loaded.refunds, identifier)
-
-    def get_subscription(self, identifier: UUID) -> Subscription:
-        return self.find_subscription(identifier) or self._missing("subscription", identifier)
-
-    def get_invoice(self, identifier: UUID) -> Invoice:
-        return self.find_invoice(identifier) or self._missing("invoice", identifier)
-
-    def get_attempt(self, identifier: UUID) -> Attempt:
-        return self.find_attempt(identifier) or self._missing("payment_attempt", identifier)
-
-    def get_payment(self, identifier: UUID) -> Payment:
-        return self.find_payment(identifier) or self._missing("payment", identifier)
-
-    def get_refund(self, identifier: UUID) -> Refund:
-        return self.find_refund(identifier) or self._missing("refund", identifier)
-
-    def get_price(self, identifier: UUID) -> Price:
-        return self._own(self._loaded.prices, identifier) or self._missing("price", identifier)
-
-    def get_provider_account(self, identifier: UUID) -> ProviderAccount:
-        found = self._own(self._loaded.provider_accounts, identifier)
-        return found or self._missing("provider_account", identifier)
-
-    def invoice_of(self, payment: Payment) -> Invoice | None:
-        """What a payment has paid, whoever the command thinks the customer is; None if it pays nothing."""
-        if payment.invoice_id is None:
-            return None
-        return self._loaded.invoices.get(payment.invoice_id)
-
-    def subscription_of(self, invoice: Invoice) -> Subscription | None:
-        """What an invoice is for, None outside subscriptions. Raises InvalidMessage if it was not named.
-
-        Closing or paying the invoice without it would leave the subscription behind.
-        """
-        if invoice.subscription_id is None:
-            return None
-        found = self.find_subscription(invoice.subscription_id)
-        if found is None:
-            raise InvalidMessage("ids_disagree", invoice_id=str(invoice.id))
-        return found
-
-    def unpaid_invoices(self, subscription: Subscription) -> list[Invoice]:
-        """What a subscription owes: its first invoice, or the one that renews it. At most one."""
-        invoices = self._loaded.invoices.values()
-        return [each for each in invoices if each.subscription_id == subscription.id and each.state in UNPAID]
-
-    def versions_of(self, price: Price) -> list[Price]:
-        """Every version of what a price's plan costs for its billing period, for a renewal."""
-        period = (price.plan_id, price.period_unit, price.period_count)
-        prices = self._loaded.prices.values()
-        return [each for each in prices if (each.plan_id, each.period_unit, each.period_count) == period]
-
-    def require_customer(self) -> UUID:
-        """The command's customer, who must be one of this studio's."""
-        customer_id = self.command.customer_id
-        if customer_id is None or self._loaded.customers.get(customer_id) != self.studio.id:
-            raise NotFound(what="customer", id=str(customer_id))
-        return customer_id
-
-    def live_attempts(self, invoice_id: UUID) -> list[Attempt]:
-        """The attempts of an invoice that may still bring money: at most one, whatever the command."""
-        return [each for each in self._loaded.attempts_of_invoice.get(invoice_id, ()) if each.state in LIVE]
-
-    def withdrawable_refunds(self, payment_id: UUID) -> list[Refund]:
-        """Refunds of a payment that have not gone out, oldest first."""
-        refunds = self._loaded.refunds.values()
-        open_ones = [
-            each for each in refunds if each.provider_payment_id == payment_id and each.state in WITHDRAWABLE
-        ]
-        return sorted(open_ones, key=lambda each: each.id)
-
-    def early_refunds(self, provider_account_id: UUID, transaction_id: str) -> list[Refund]:
-        """Refunds of a payment that the provider told us of before the payment itself."""
-        return [
-            each
-            for each in self._loaded.refunds.values()
-            if each.provider_payment_id is None
-            and each.provider_account_id == provider_account_id
-            and each.payment_transaction_id == transaction_id
-        ]
-
-    # -------------------------------------------------------------- changing
 
     @property
     def _group(self) -> UUID:
@@ -197,13 +60,14 @@ class Work:
     def create(self, row: Aggregate, trigger: str, **facts: object) -> None:
         """A new aggregate by its machine's first step. `row.state` and hashes are filled in here."""
         row.state = row.MACHINE.step(NOWHERE, trigger)
-        self._remember(row)
+        self._loaded.remember(row)
         self._chain(row, trigger, NOWHERE, facts)
         self._write(INSERTS[type(row)], row)
 
-    def insert_payment(self, payment: Payment) -> None:
-        self._remember(payment)
-        self._write(INSERTS[Payment], payment)
+    def insert(self, row: Payment | Occupancy | ExtraUse) -> None:
+        """A new row that no machine moves."""
+        self._loaded.remember(row)
+        self._write(INSERTS[type(row)], row)
 
     def step(
         self,
@@ -237,7 +101,7 @@ class Work:
         values = [*values_of(invoice, OPEN_INVOICE), None, self.now]
         year = self.now.astimezone(ZoneInfo(self.studio.timezone)).year
         self._batch.unnumbered.append((self.studio.id, year, values))
-        self._batch.waves.add(OPEN_INVOICE, invoice.id, self._group, values)
+        self._batch.waves.add(OPEN_INVOICE, invoice.id, [self._group], values)
         self.post(Posting.INVOICE_OPENED, invoice.id, invoice.total_minor, invoice.currency)
 
     def touch(self, row: Row, **changes: Any) -> None:
@@ -297,25 +161,14 @@ class Work:
             ]
         )  # fmt: skip
 
-    def _remember(self, row: Row) -> None:
-        rows: dict[type[Row], dict[UUID, Any]] = {
-            Subscription: self._loaded.subscriptions,
-            Invoice: self._loaded.invoices,
-            Attempt: self._loaded.attempts,
-            Payment: self._loaded.payments,
-            Refund: self._loaded.refunds,
-        }
-        if row.id in rows[type(row)]:
-            raise InvariantViolated("created_twice", table=row.TABLE, id=str(row.id))
-        rows[type(row)][row.id] = row
-        if isinstance(row, Attempt):
-            self._loaded.attempts_of_invoice.setdefault(row.invoice_id, []).append(row)
-
     def _write(self, kind: Kind, row: Row) -> None:
         self.has_changed = True
+        groups = [self._group]
+        if isinstance(row, Occupancy):
+            groups.append(row.hall_id)
         # A refund may be told without its customer, in one group with its payment.
         payment_id = row.provider_payment_id if isinstance(row, Refund) else None
-        self._batch.waves.add(kind, row.id, self._group, values_of(row, kind), payment_id)
+        self._batch.waves.add(kind, row.id, groups, values_of(row, kind), payment_id)
 
     def _chain(self, row: Aggregate, trigger: str, from_state: str, facts: Mapping[str, object]) -> None:
         self.has_changed = True

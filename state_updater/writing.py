@@ -2,7 +2,8 @@
 
 Steps are never folded together: the machine trigger checks each. A write goes into the first statement of its
 kind that comes after everything its own customer wrote before, so that of two steps of one aggregate the
-second is in a later statement ("wave"), and an attempt is canceled before the next one is inserted.
+second is in a later statement ("wave"), and an attempt is canceled before the next one is inserted. What is
+written about a hall keeps the hall's order too: one customer gives its time back before another takes it.
 """
 
 from collections.abc import Iterable, Sequence
@@ -15,7 +16,7 @@ from uuid import UUID
 import psycopg
 
 from kit.errors import InvariantViolated
-from state_updater.rows import AGGREGATES, LOCK_ORDER, Aggregate, Invoice, Row
+from state_updater.rows import AGGREGATES, INSERTED, TOUCHED, Aggregate, Invoice, Row
 
 Connection = psycopg.Connection[Any]
 
@@ -35,17 +36,22 @@ class Kind:
 
 def insert_statement(table: str, columns: dict[str, str], ending: str = "") -> str:
     """INSERT ... SELECT FROM unnest: one fixed text for any number of rows."""
-    arrays = ", ".join(f"%b::{'text' if kind in _CAST_FROM_TEXT else kind}[]" for kind in columns.values())
     values = ", ".join(f"{name}::{kind}" for name, kind in columns.items())
     names = ", ".join(columns)
-    return f"INSERT INTO {table} ({names}) SELECT {values} FROM unnest({arrays}) AS u ({names}) {ending}"  # noqa: S608
+    return (
+        f"INSERT INTO {table} ({names}) SELECT {values} FROM unnest({_arrays(columns)}) AS u ({names}) "  # noqa: S608
+        f"{ending}"
+    )
+
+
+def _arrays(columns: dict[str, str]) -> str:
+    return ", ".join(f"%b::{'text' if kind in _CAST_FROM_TEXT else kind}[]" for kind in columns.values())
 
 
 def _update_statement(table: str, columns: dict[str, str], where: str) -> str:
-    arrays = ", ".join(f"%b::{kind}[]" for kind in columns.values())
-    assignments = ", ".join(f"{name} = u.{name}" for name in columns if name != "id")
+    assignments = ", ".join(f"{name} = u.{name}::{kind}" for name, kind in columns.items() if name != "id")
     return (
-        f"UPDATE {table} t SET {assignments} FROM unnest({arrays}) AS u ({', '.join(columns)}) "  # noqa: S608
+        f"UPDATE {table} t SET {assignments} FROM unnest({_arrays(columns)}) AS u ({', '.join(columns)}) "  # noqa: S608
         f"WHERE t.id = u.id {where}"
     )
 
@@ -65,11 +71,11 @@ def _touch_kind(row: type[Row]) -> Kind:
     return Kind(_update_statement(row.TABLE, columns, ""), tuple(columns))
 
 
-INSERTS: dict[type[Row], Kind] = {row: _insert_kind(row) for row in LOCK_ORDER}
+INSERTS: dict[type[Row], Kind] = {row: _insert_kind(row) for row in INSERTED}
 # One step of a machine: the version follows the one that was loaded, or the write is refused.
 STEPS: dict[type[Row], Kind] = {row: _step_kind(row) for row in AGGREGATES}
 # Columns that change beside the machine.
-TOUCHES: dict[type[Row], Kind] = {row: _touch_kind(row) for row in LOCK_ORDER}
+TOUCHES: dict[type[Row], Kind] = {row: _touch_kind(row) for row in TOUCHED}
 # draft → open also writes two columns that are written once: the number (last but one) and its instant.
 OPEN_INVOICE = _step_kind(Invoice, {"number": "text", "opened_at": "timestamptz"})
 
@@ -99,14 +105,19 @@ class Waves:
         self._reached_by_row: dict[UUID, int] = {}
 
     def add(
-        self, kind: Kind, row_id: UUID, group: UUID, values: Values, points_to: UUID | None = None
+        self,
+        kind: Kind,
+        row_id: UUID,
+        groups: Sequence[UUID],
+        values: Values,
+        points_to: UUID | None = None,
     ) -> None:
-        """`group` is whose order must be kept: the customer, or the studio when there is none.
+        """`groups` are whose order must be kept: the customer, or else the studio, and the hall.
 
         `points_to` is a row that must be there first though another group may write it.
         """
         reached = self._reached_by_row
-        start = max(self._reached_by_group.get(group, 0), reached.get(row_id, -1) + 1)
+        start = max(reached.get(row_id, -1) + 1, *(self._reached_by_group.get(each, 0) for each in groups))
         if points_to is not None:
             start = max(start, reached.get(points_to, -1) + 1)
         index = next(
@@ -116,7 +127,8 @@ class Waves:
         if index == len(self._statements):
             self._statements.append(_Statement(kind))
         self._statements[index].rows.append(values)
-        self._reached_by_group[group] = self._reached_by_row[row_id] = index
+        self._reached_by_row[row_id] = index
+        self._reached_by_group.update(dict.fromkeys(groups, index))
 
     def send(self, connection: Connection) -> "list[tuple[psycopg.Cursor[Any], int, str]]":
         """Queues every statement; returns cursors with the row count each must have."""

@@ -9,6 +9,18 @@ from typing import Any
 
 from bus.messages import Command
 from kit.errors import InvalidMessage, InvariantViolated, Refused
+from state_updater.handlers.bookings import (
+    handle_cancel_booking,
+    handle_complete_booking,
+    handle_mark_no_show,
+    handle_reschedule_booking,
+)
+from state_updater.handlers.halls import handle_block_hall, handle_unblock_hall
+from state_updater.handlers.holds import (
+    handle_check_out_booking,
+    handle_expire_hold,
+    handle_hold_booking,
+)
 from state_updater.handlers.invoices import (
     handle_expire_invoice,
     handle_issue_invoice,
@@ -39,6 +51,15 @@ HANDLERS: dict[str, Callable[[Any, Work], Result]] = {
     "RenewSubscription": handle_renew_subscription,
     "EndSubscription": handle_end_subscription,
     "IssueInvoice": handle_issue_invoice,
+    "HoldBooking": handle_hold_booking,
+    "CheckOutBooking": handle_check_out_booking,
+    "ExpireHold": handle_expire_hold,
+    "RescheduleBooking": handle_reschedule_booking,
+    "CancelBooking": handle_cancel_booking,
+    "CompleteBooking": handle_complete_booking,
+    "MarkNoShow": handle_mark_no_show,
+    "BlockHall": handle_block_hall,
+    "UnblockHall": handle_unblock_hall,
     "VoidInvoice": handle_void_invoice,
     "ExpireInvoice": handle_expire_invoice,
     "StartPayment": handle_start_payment,

@@ -1,13 +1,79 @@
-"""What a refund does to the payment it gives back, whenever either of the two is heard of.
+"""Asking for a refund, and what it does to the payment it gives back, whenever either of the two is heard of.
 
-Shared by payments (a refund may be told before its payment) and refunds.
+Shared by payments (a refund may be told before its payment), refunds, and bookings, whose terms promise some.
 """
+
+from collections.abc import Iterable
+from uuid import UUID
 
 from billing.invoices import InvoiceSums
 from billing.ledger import Posting
 from kit.errors import InvalidMessage
+from kit.ids import derived_id
 from state_updater.rows import Invoice, Payment, Refund
 from state_updater.work import Work
+
+
+def request_refund(
+    work: Work,
+    refund_id: UUID,
+    payment: Payment,
+    amount_minor: int,
+    *,
+    origin: str,
+    reason: str,
+    customer_id: UUID | None,
+) -> Refund:
+    """A new refund, whose sum is reserved from now on. That it can be is the caller's to know."""
+    refund = Refund(
+        id=refund_id,
+        studio_id=work.studio.id,
+        customer_id=customer_id,
+        invoice_id=payment.invoice_id,
+        provider_payment_id=payment.id,
+        provider_account_id=payment.provider_account_id,
+        state="",
+        version=1,
+        head_hash=b"",
+        amount_minor=amount_minor,
+        currency=payment.currency,
+        origin=origin,
+        reason=reason,
+        payment_transaction_id=payment.transaction_id,
+        provider_refund_id=None,
+        decline_code=None,
+        created_at=work.now,
+        updated_at=work.now,
+    )
+    work.create(refund, "request", amount_minor=refund.amount_minor, payment_id=payment.id)
+    work.touch(payment, reserved_minor=payment.reserved_minor + refund.amount_minor)
+    return refund
+
+
+def approve_and_send(work: Work, refund: Refund) -> None:
+    work.step(refund, "approve")
+    work.step(refund, "send")
+    work.want_task("send_refund", refund_id=refund.id)
+
+
+def give_back(work: Work, payments: Iterable[Payment], amount_minor: int, reason: str) -> None:
+    """Sends a sum back to the command's customer, from these payments in their order, up to what is left of
+    them. It was promised, so nobody has to approve it."""
+    for payment in payments:
+        part_minor = min(amount_minor, payment.refundable_minor)
+        if part_minor <= 0:
+            continue
+        refund = request_refund(
+            work,
+            derived_id("refund_by_terms", work.command_id, payment.id),
+            payment,
+            part_minor,
+            origin="terms",
+            reason=reason,
+            customer_id=work.command.customer_id,
+        )
+        approve_and_send(work, refund)
+        amount_minor -= part_minor
 
 
 def apply_refunded(work: Work, payment: Payment, invoice: Invoice | None, amount_minor: int) -> int:

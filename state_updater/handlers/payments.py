@@ -13,8 +13,9 @@ from bus.messages import RecordPaymentOutcome, StartPayment
 from kit.errors import InvalidMessage, NotFound, Refused, TransitionRefused
 from state_updater.handlers.giving_back import apply_early_refunds
 from state_updater.handlers.invoices import require_none_in_flight
+from state_updater.handlers.late_money import confirm, draw_again, find_lost_slot, return_late_money
 from state_updater.handlers.periods import begin_period
-from state_updater.rows import Attempt, Invoice, Payment, Subscription
+from state_updater.rows import Attempt, Invoice, Payment
 from state_updater.work import Work
 
 
@@ -68,7 +69,19 @@ def _begin_attempt(command: StartPayment, work: Work, invoice: Invoice) -> Attem
 
 def handle_record_payment_outcome(command: RecordPaymentOutcome, work: Work) -> dict[str, Any]:
     record = _record_money if command.outcome == "succeeded" else _record_no_money
-    return {"outcome": command.outcome, **record(command, work)}
+    result = {"outcome": command.outcome, **record(command, work)}
+    if command.outcome in ("succeeded", "declined"):
+        _close_leave(command, work)
+    return result
+
+
+def _close_leave(command: RecordPaymentOutcome, work: Work) -> None:
+    """The provider has said what it made of its leave to take money; another transaction's stands."""
+    invoice = work.find_invoice(command.invoice_id)
+    if invoice is None or command.transaction_id is None:
+        return
+    for admission in work.admissions_for(command.provider_account_id, invoice.id, command.transaction_id):
+        work.touch(admission, closed_at=max(work.now, admission.admitted_at))
 
 
 def _record_no_money(command: RecordPaymentOutcome, work: Work) -> dict[str, Any]:
@@ -121,6 +134,41 @@ def _record_money(command: RecordPaymentOutcome, work: Work) -> dict[str, Any]:
         raise InvalidMessage("ids_disagree", attempt_id=str(attempt.id))
     reason = _unapplied_reason(command, attempt, invoice)
     subscription = work.subscription_of(invoice) if invoice else None
+    booking = work.booking_of(invoice) if invoice else None
+    lost = None
+    if booking is not None and invoice is not None and reason == "invoice_expired":
+        lost = find_lost_slot(command, work, booking, invoice)
+    if attempt is not None and attempt.state != "succeeded":
+        work.step(attempt, "succeed")
+    if booking is not None and lost is not None:
+        invoice, reason = draw_again(command, work, booking), None
+    payment = _insert_payment(command, work, attempt, invoice, reason)
+    if invoice is not None and reason is None:
+        _match(work, payment, invoice)
+        if subscription is not None:
+            begin_period(work, subscription, invoice)
+        if booking is not None:
+            confirm(work, booking, invoice, lost)
+    else:
+        _leave_unapplied(work, payment, str(reason))
+    apply_early_refunds(work, payment, invoice)
+    if booking is not None:
+        return_late_money(work, payment)
+    return {"payment_id": str(payment.id), "unapplied_reason": reason}
+
+
+def _insert_payment(
+    command: RecordPaymentOutcome,
+    work: Work,
+    attempt: Attempt | None,
+    invoice: Invoice | None,
+    reason: str | None,
+) -> Payment:
+    """The money itself; `reason` says why it pays nothing, None that it pays `invoice`."""
+    assert command.payment_id
+    assert command.transaction_id
+    assert command.amount_minor
+    assert command.currency
     payment = Payment(
         id=command.payment_id,
         studio_id=work.studio.id,
@@ -136,15 +184,8 @@ def _record_money(command: RecordPaymentOutcome, work: Work) -> dict[str, Any]:
         card_mask=command.card_mask,
         received_at=work.now,
     )
-    if attempt is not None and attempt.state != "succeeded":
-        work.step(attempt, "succeed")
-    work.insert_payment(payment)
-    if invoice is not None and reason is None:
-        _match(work, payment, invoice, subscription)
-    else:
-        _leave_unapplied(work, payment, str(reason))
-    apply_early_refunds(work, payment, invoice)
-    return {"payment_id": str(payment.id), "unapplied_reason": reason}
+    work.insert(payment)
+    return payment
 
 
 def _unapplied_reason(
@@ -166,8 +207,8 @@ def _unapplied_reason(
     return None
 
 
-def _match(work: Work, payment: Payment, invoice: Invoice, subscription: Subscription | None) -> None:
-    """The invoice is paid by `payment`, and what waited for it begins."""
+def _match(work: Work, payment: Payment, invoice: Invoice) -> None:
+    """The invoice is paid by `payment`."""
     for other in work.live_attempts(invoice.id):
         if other.state not in IN_FLIGHT:
             work.step(other, "cancel")
@@ -179,8 +220,6 @@ def _match(work: Work, payment: Payment, invoice: Invoice, subscription: Subscri
         paid_minor=paid_minor,
     )
     work.post(Posting.PAYMENT_MATCHED, payment.id, payment.amount_minor, payment.currency)
-    if subscription is not None:
-        begin_period(work, subscription, invoice)
 
 
 def _leave_unapplied(work: Work, payment: Payment, reason: str) -> None:

@@ -9,8 +9,13 @@ from billing.ledger import Posting
 from billing.refunds import REFUND, RESERVING, TRIGGER_OF_OUTCOME
 from bus.messages import ApproveRefund, RecordRefundOutcome, RejectRefund, RequestRefund
 from kit.errors import InvalidMessage, NotFound, Refused, TransitionRefused
-from state_updater.handlers.giving_back import apply_refunded, refund_posting
-from state_updater.loading import payment_named_by
+from state_updater.handlers.giving_back import (
+    apply_refunded,
+    approve_and_send,
+    refund_posting,
+    request_refund,
+)
+from state_updater.naming import payment_named_by
 from state_updater.rows import Payment, Refund
 from state_updater.work import Work
 
@@ -25,43 +30,24 @@ def handle_request_refund(command: RequestRefund, work: Work) -> dict[str, Any]:
         raise NotFound(what="payment", id=str(payment.id))
     if command.amount_minor > payment.refundable_minor:
         raise Refused("exceeds_refundable", refundable_minor=payment.refundable_minor)
-    refund = Refund(
-        id=command.refund_id,
-        studio_id=work.studio.id,
-        customer_id=command.customer_id,
-        invoice_id=payment.invoice_id,
-        provider_payment_id=payment.id,
-        provider_account_id=payment.provider_account_id,
-        state="",
-        version=1,
-        head_hash=b"",
-        amount_minor=command.amount_minor,
-        currency=payment.currency,
+    refund = request_refund(
+        work,
+        command.refund_id,
+        payment,
+        command.amount_minor,
         origin=command.origin,
         reason=command.reason,
-        payment_transaction_id=payment.transaction_id,
-        provider_refund_id=None,
-        decline_code=None,
-        created_at=work.now,
-        updated_at=work.now,
+        customer_id=command.customer_id,
     )
-    work.create(refund, "request", amount_minor=refund.amount_minor, payment_id=payment.id)
-    work.touch(payment, reserved_minor=payment.reserved_minor + refund.amount_minor)
     if work.studio.refund_policy == "automatic":
-        _approve_and_send(work, refund)
+        approve_and_send(work, refund)
     return {"refund_id": str(refund.id), "state": refund.state}
-
-
-def _approve_and_send(work: Work, refund: Refund) -> None:
-    work.step(refund, "approve")
-    work.step(refund, "send")
-    work.want_task("send_refund", refund_id=refund.id)
 
 
 def handle_approve_refund(command: ApproveRefund, work: Work) -> dict[str, Any]:
     refund = work.get_refund(command.refund_id)
     _require(refund, "approve")
-    _approve_and_send(work, refund)
+    approve_and_send(work, refund)
     return {"refund_id": str(refund.id), "state": refund.state}
 
 

@@ -1,19 +1,31 @@
 """What beat asks for every few seconds: pick up what is due. Each finding is a bounded page of rows.
 
 Lost tasks are sent again, calls whose worker never came back become *unknown*, silent pages and due look-ups
-are asked about, and open invoices whose time is over get their ExpireInvoice.
+are asked about; invoices and holds whose time is over get their ExpireInvoice and ExpireHold, and visits that
+are over their CompleteBooking.
 """
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
+from typing import NamedTuple
+from uuid import UUID
 
 from celery import current_app, shared_task
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 
-from bus.messages import Command, ExpireInvoice, RecordPaymentOutcome, RecordRefundOutcome
+from bus.messages import (
+    Command,
+    CompleteBooking,
+    ExpireHold,
+    ExpireInvoice,
+    RecordPaymentOutcome,
+    RecordRefundOutcome,
+)
 from kit.ids import derived_id
 from runtime.metrics import LAST_SWEEP
 from state_updater.tasks.app import QUEUE
 from state_updater.tasks.desk import Desk, desk
+from storage.bookings import finished_bookings, overdue_holds
 from storage.provider_calls import (
     Call,
     Subject,
@@ -27,6 +39,8 @@ from storage.provider_calls import (
 
 # A refused expiry (money in flight) is accepted again in the next of these windows.
 EXPIRY_WINDOW_SECONDS = 300
+# A hall is empty meanwhile: a hold that was kept for money that may be moving is looked at sooner.
+HOLD_WINDOW_SECONDS = 60
 
 _LOOK_UP = {"attempt_id": "look_up_payment", "refund_id": "look_up_refund"}
 
@@ -49,7 +63,7 @@ def sweep() -> None:
         _send("send_refund", subject)
     for subject in due:
         _send(_LOOK_UP[subject.column], subject)
-    _expire_invoices(at)
+    _command_what_is_due(at)
     LAST_SWEEP.set_to_current_time()
 
 
@@ -107,22 +121,58 @@ def _lost_answer(at: Desk, call: Call) -> Command:
         )
 
 
-def _expire_invoices(at: Desk) -> None:
-    window = int(datetime.now(UTC).timestamp()) // EXPIRY_WINDOW_SECONDS
+class _Due(NamedTuple):
+    """A command of the clock about `subject_id`: accepted once under its own id."""
+
+    command: Command
+    command_id: UUID
+    subject_id: UUID
+    correlation_id: str
+
+
+def _command_what_is_due(at: Desk) -> None:
+    now_seconds = int(datetime.now(UTC).timestamp())
     with at.engine.begin() as connection:
         accepted = [
-            at.accept(
-                connection,
-                ExpireInvoice(
-                    studio_id=invoice.studio_id,
-                    customer_id=invoice.customer_id,
-                    invoice_id=invoice.id,
-                    subscription_id=invoice.subscription_id,
-                ),
-                derived_id("expire_invoice", invoice.id, window),
-                invoice.id,
-                invoice.correlation_id,
+            at.accept(connection, due.command, due.command_id, due.subject_id, due.correlation_id)
+            for due in (
+                *_expired_invoices(connection, now_seconds // EXPIRY_WINDOW_SECONDS),
+                *_overdue_holds(connection, now_seconds // HOLD_WINDOW_SECONDS),
+                *_finished_bookings(connection),
             )
-            for invoice in expired_invoices(connection)
         ]
     at.outlet.publish(*(each.envelope for each in accepted))
+
+
+def _expired_invoices(connection: Connection, window: int) -> Iterator[_Due]:
+    for invoice in expired_invoices(connection):
+        command = ExpireInvoice(
+            studio_id=invoice.studio_id,
+            customer_id=invoice.customer_id,
+            invoice_id=invoice.id,
+            subscription_id=invoice.subscription_id,
+        )
+        command_id = derived_id("expire_invoice", invoice.id, window)
+        yield _Due(command, command_id, invoice.id, invoice.correlation_id)
+
+
+def _overdue_holds(connection: Connection, window: int) -> Iterator[_Due]:
+    for booking in overdue_holds(connection):
+        command = ExpireHold(
+            studio_id=booking.studio_id, customer_id=booking.customer_id, booking_id=booking.id
+        )
+        command_id = derived_id("expire_hold", booking.id, window)
+        yield _Due(command, command_id, booking.id, booking.correlation_id)
+
+
+def _finished_bookings(connection: Connection) -> Iterator[_Due]:
+    """By its end, too: who has been moved is finished another time."""
+    for booking in finished_bookings(connection):
+        command = CompleteBooking(
+            studio_id=booking.studio_id,
+            customer_id=booking.customer_id,
+            booking_id=booking.id,
+            origin="clock",
+        )
+        command_id = derived_id("complete_booking", booking.id, booking.ends_at.astimezone(UTC))
+        yield _Due(command, command_id, booking.id, booking.correlation_id)

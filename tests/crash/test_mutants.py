@@ -44,7 +44,7 @@ MUTANTS = (
     ),
     Mutant(
         "without the row locks",
-        "state_updater/loading.py",
+        "state_updater/statements.py",
         (
             ('LOCKING = " FOR NO KEY UPDATE"', 'LOCKING = ""'),
             ('"SELECT count(pg_advisory_xact_lock(key)) FROM', '"SELECT count(key) FROM'),

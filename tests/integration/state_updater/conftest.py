@@ -6,6 +6,7 @@ import pytest
 
 from tests.databases import Databases
 from tests.integration.state_updater.shops import Shop, faults
+from tests.integration.state_updater.stages import Stage
 
 
 @pytest.fixture(scope="module")
@@ -27,6 +28,14 @@ def shop(house: str) -> Iterator[Shop]:
 @pytest.fixture
 def other_shop(house: str) -> Iterator[Shop]:
     opened = Shop(house)
+    opened.set_up()
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def stage(house: str) -> Iterator[Stage]:
+    opened = Stage(house)
     opened.set_up()
     yield opened
     opened.close()

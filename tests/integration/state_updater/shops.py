@@ -7,6 +7,7 @@ shops; what a test asks for is its own.
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
@@ -16,7 +17,7 @@ from typing import Any
 from uuid import UUID
 
 import psycopg
-from sqlalchemy import Engine, create_engine, text
+from sqlalchemy import Connection, Engine, create_engine, text
 from sqlalchemy.engine import make_url
 
 from billing.payments import received_payment_id
@@ -311,21 +312,29 @@ class Shop:
 
     def accept(self, command: Command, principal: str | None = None) -> Received:
         """Writes the command's journal row, and for an outcome the callback that it came from."""
+        with tenant(self.api, command.studio_id) as connection:
+            return self._accept(connection, command, principal)
+
+    def accept_all(self, commands: Sequence[Command]) -> list[Received]:
+        """As `accept`, all in one transaction; they are this studio's."""
+        with tenant(self.api, self.studio_id) as connection:
+            return [self._accept(connection, command, None) for command in commands]
+
+    def _accept(self, connection: Connection, command: Command, principal: str | None) -> Received:
         is_outcome = isinstance(command, RecordPaymentOutcome | RecordRefundOutcome)
         principal = principal or ("callback:test" if is_outcome else "customer:test")
         command_id = new_id()
-        with tenant(self.api, command.studio_id) as connection:
-            accepted = accept(
-                connection,
-                command,
-                command_id=command_id,
-                request_hash=b"request",
-                principal=principal,
-                correlation_id="test",
-            )
-            if principal.startswith("callback:"):
-                callback = {"id": new_id(), "studio_id": self.studio_id, "account_id": self.account_id}
-                connection.execute(_CALLBACK, callback | {"command_id": command_id})
+        accepted = accept(
+            connection,
+            command,
+            command_id=command_id,
+            request_hash=b"request",
+            principal=principal,
+            correlation_id="test",
+        )
+        if principal.startswith("callback:"):
+            callback = {"id": new_id(), "studio_id": self.studio_id, "account_id": self.account_id}
+            connection.execute(_CALLBACK, callback | {"command_id": command_id})
         assert accepted.envelope is not None
         body = accepted.envelope.body
         return Received(command_id, sha256(body), decode_command(type(command).__name__, 1, body))

@@ -259,7 +259,7 @@ def test_locks_let_the_apis_insert_rows_that_point_here(shop: Shop, monkeypatch:
     group = [shop.accept(void)]
     with shop.owner.connect() as connection, connection.begin():
         connection.exec_driver_sql("SET LOCAL lock_timeout = '1s'")
-        rows = lock_and_load(shop.updater, [void])
+        rows = lock_and_load(shop.updater, [void], [])
         assert rows.attempts[attempt_id].state == "requires_action"
         connection.exec_driver_sql(
             "INSERT INTO invoice_line VALUES (%s, %s, %s, 2, NULL, 'x', 1, 1, 1)",

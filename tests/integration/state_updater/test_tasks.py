@@ -21,6 +21,7 @@ from kit.ids import new_id, sha256
 from runtime.settings import TaskSettings, load_settings
 from state_updater.apply import Received
 from state_updater.tasks import desk as desk_module
+from state_updater.tasks import sweeps
 from state_updater.tasks.app import make_app
 from state_updater.tasks.payments import look_up_payment, start_payment
 from state_updater.tasks.refunds import look_up_refund, send_refund
@@ -28,6 +29,7 @@ from state_updater.tasks.sweeps import sweep
 from storage.provider_calls import Subject, begin_call
 from tests.contract.providers.terminals import Twin, until
 from tests.integration.state_updater.shops import PRICE_MINOR, SEALING_KEY, Shop
+from tests.integration.state_updater.stages import TOTAL_MINOR, Stage
 
 CREATE, REFUND = "orders/create", "payments/refund"
 
@@ -43,7 +45,7 @@ def shared_twin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Twin]:
 class Terminal:
     """A shop with a site at the twin, and the worker's hands."""
 
-    def __init__(self, shop: Shop, twin: Twin, folder: Path) -> None:
+    def __init__(self, shop: Stage, twin: Twin, folder: Path) -> None:
         self.shop, self.twin, self.folder = shop, twin, folder
         self.public_id = f"pk_{secrets.token_hex(8)}"
         site = {"secret": "s3cret", "is_test": True, "format": "form", "callbacks": {}}
@@ -162,7 +164,7 @@ def terminal(
     desk_module.desk.cache_clear()
     make_app(load_settings(TaskSettings)).set_default()
     shared_twin.script()
-    shop = Shop(house)
+    shop = Stage(house)
     yield Terminal(shop, shared_twin, tmp_path)
     desk = desk_module.desk()
     desk.engine.dispose()
@@ -407,6 +409,67 @@ def test_an_invoice_whose_time_is_over_gets_one_expiry_per_window(terminal: Term
     assert terminal.shop.state("subscription", subscription_id) == "canceled"
     sweep()
     assert terminal.apply_waiting() == []
+
+
+def test_a_hold_whose_time_is_over_gets_one_expiry_per_window(terminal: Terminal) -> None:
+    booking_id = terminal.shop.held()
+    sweep()
+    assert terminal.apply_waiting() == []
+    terminal.shop.pass_deadline(booking_id)
+    sweep()
+    sweep()
+    assert terminal.apply_waiting() in (["ExpireHold"], ["ExpireHold"] * 2)  # a window may end between
+    assert terminal.shop.state("booking", booking_id) == "expired"
+    sweep()
+    assert terminal.apply_waiting() == []
+
+
+def test_a_hold_that_waits_for_money_is_looked_at_again_in_the_next_window(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    booking_id, invoice_id, attempt_id = terminal.shop.awaiting()
+    assert terminal.shop.tell(terminal.shop.outcome("pending", attempt_id, invoice_id)) == ["applied"]
+    terminal.shop.pass_deadline(booking_id)
+    monkeypatch.setattr(sweeps, "HOLD_WINDOW_SECONDS", 1)
+    sweep()
+    # Its invoice, whose time is over too, is left to it.
+    assert set(terminal.apply_waiting()) == {"ExpireHold"}
+    assert terminal.shop.state("booking", booking_id) == "awaiting_payment"
+    terminal.shop.pass_deadline(booking_id, minutes=16)
+    until(lambda: sweep() or terminal.apply_waiting() != [], "the hold is looked at again")
+    assert terminal.shop.state("booking", booking_id) == "expired"
+    assert terminal.shop.state("invoice", invoice_id) == "expired"
+
+
+def test_the_invoice_of_a_surcharge_expires_as_any_other(terminal: Terminal) -> None:
+    booking_id, _ = terminal.shop.confirmed()
+    offer, invoice_id = terminal.shop.offer_of(20, total_minor=2 * TOTAL_MINOR), new_id()
+    assert terminal.shop.tell(terminal.shop.move(booking_id, offer, invoice_id)) == ["applied"]
+    terminal.shop.rows("UPDATE invoice SET expires_at = clock_timestamp() WHERE id = :id", id=invoice_id)
+    sweep()
+    assert terminal.apply_waiting() == ["ExpireInvoice"]
+    assert terminal.shop.state("invoice", invoice_id) == "expired"
+    assert terminal.shop.state("booking", booking_id) == "confirmed"
+
+
+def test_a_visit_that_is_over_is_completed_an_hour_later(terminal: Terminal) -> None:
+    booking_id, _ = terminal.shop.confirmed()
+    terminal.shop.set_clock(terminal.shop.at(14 + 59 / 60))
+    sweep()
+    assert terminal.apply_waiting() == []
+    terminal.shop.set_clock(terminal.shop.at(15))
+    sweep()
+    sweep()
+    assert terminal.apply_waiting() == ["CompleteBooking"]
+    assert terminal.shop.state("booking", booking_id) == "completed"
+
+
+def test_another_studios_clock_makes_nothing_due_here(terminal: Terminal, other_shop: Shop) -> None:
+    booking_id = terminal.shop.held()
+    other_shop.set_clock(terminal.shop.at(1_000))
+    sweep()
+    assert terminal.apply_waiting() == []
+    assert terminal.shop.state("booking", booking_id) == "held"
 
 
 def test_a_refund_is_sent_once_and_counted(terminal: Terminal) -> None:
