@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -55,9 +55,9 @@ class Place:
             if with_relay:
                 celery_folder = self.directory / "celery"
                 celery_folder.mkdir(exist_ok=True)
-                processes["relay"] = self._start("state_updater", CELERY_FOLDER=str(celery_folder))
+                processes["relay"] = self.start("state_updater", CELERY_FOLDER=str(celery_folder))
             for index in range(consumer_count):
-                processes[f"consumer {index}"] = self._start(
+                processes[f"consumer {index}"] = self.start(
                     "billing_consumer", CONSUMER_INDEX=str(index), CONSUMER_COUNT=str(consumer_count)
                 )
             yield {name: process.pid for name, process in processes.items()}
@@ -75,14 +75,15 @@ class Place:
         processes: list[subprocess.Popen[bytes]] = []
         try:
             for port in ports:
-                processes.append(self._start(module, **{PORT_VARIABLES[module]: str(port)}, **keys))
+                processes.append(self.start(module, **{PORT_VARIABLES[module]: str(port)}, **keys))
             for port, process in zip(ports, processes, strict=True):
                 _wait_until_accepting(port, process)
             yield ports
         finally:
             _end(processes)
 
-    def _start(self, module: str, **settings: str) -> subprocess.Popen[bytes]:
+    def start(self, module: str, **settings: str) -> subprocess.Popen[bytes]:
+        """A process of the product; its log goes into the directory, and it ends with this one."""
         environment = {
             "PATH": os.defpath,
             "DATABASE_URL": self.database_url,
@@ -100,6 +101,21 @@ class Place:
                 preexec_fn=die_with_parent(signal.SIGTERM),
             )
 
+    @contextmanager
+    def crew(self, counts: Mapping[str, int]) -> Iterator["Crew"]:
+        """So many processes of each module for the length of a block, serving where they serve HTTP.
+
+        Raises RuntimeError if one of those does not.
+        """
+        crew = Crew(self, counts)
+        try:
+            for name in crew.names:
+                crew.start(name)
+            crew.wait_until_serving()
+            yield crew
+        finally:
+            crew.end()
+
     def publish(self, envelopes: Sequence[Envelope]) -> None:
         """Fills RabbitMQ's queues through the product's own publisher. Raises BusAway."""
         assert self.amqp_url is not None
@@ -109,6 +125,60 @@ class Place:
                 publisher.publish(envelopes[start : start + PUBLISH_GROUP_SIZE])
         finally:
             publisher.close()
+
+
+class Crew:
+    """Processes that may be killed and started again, by name; those of one module share their keys."""
+
+    def __init__(self, place: Place, counts: Mapping[str, int]) -> None:
+        self._place = place
+        self._modules = {
+            f"{module} {index}": (module, self._settings(module, index, count))
+            for module, count in counts.items()
+            for index in range(count)
+        }
+        self._processes: dict[str, subprocess.Popen[bytes]] = {}
+
+    def _settings(self, module: str, index: int, count: int) -> dict[str, str]:
+        if module in PORT_VARIABLES:
+            keys = {"TOKEN_KEY": self._place.token_key, "SEALING_KEY": self._place.sealing_key}
+            return {PORT_VARIABLES[module]: str(free_port()), **keys}
+        if module == "state_updater":
+            celery_folder = self._place.directory / "celery"
+            celery_folder.mkdir(exist_ok=True)
+            return {"CELERY_FOLDER": str(celery_folder)}
+        return {"CONSUMER_INDEX": str(index), "CONSUMER_COUNT": str(count)}
+
+    @property
+    def names(self) -> list[str]:
+        return list(self._modules)
+
+    @property
+    def ports(self) -> list[int]:
+        """Of those that serve HTTP."""
+        return [
+            int(settings[PORT_VARIABLES[module]])
+            for module, settings in self._modules.values()
+            if module in PORT_VARIABLES
+        ]
+
+    def start(self, name: str) -> None:
+        module, settings = self._modules[name]
+        self._processes[name] = self._place.start(module, **settings)
+
+    def kill_and_start(self, name: str) -> None:
+        """As the kernel would, without a word; and again at once, as a supervisor would."""
+        self._processes[name].kill()
+        self._processes[name].wait()
+        self.start(name)
+
+    def wait_until_serving(self) -> None:
+        for name, (module, settings) in self._modules.items():
+            if module in PORT_VARIABLES:
+                _wait_until_accepting(int(settings[PORT_VARIABLES[module]]), self._processes[name])
+
+    def end(self) -> None:
+        _end(list(self._processes.values()))
 
 
 def _wait_until_accepting(port: int, process: subprocess.Popen[bytes]) -> None:

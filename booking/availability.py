@@ -5,7 +5,7 @@ shown can be quoted, and nothing else.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from itertools import islice
@@ -16,16 +16,7 @@ from zoneinfo import ZoneInfo
 import orjson
 from sqlalchemy import Connection
 
-from booking.queries import (
-    NEVER,
-    Hall,
-    Taken,
-    find_hall,
-    read_halls,
-    read_taken,
-    read_taken_times,
-    read_tariffs,
-)
+from booking.queries import Hall, find_hall, read_halls, read_taken, read_tariffs
 from booking.rules.availability import check_slot, free_spans, nearest_free, nearest_window, starts_in
 from booking.rules.calendar import HallRules, Span
 from booking.rules.prices import Band, Tariff, bands_of
@@ -34,8 +25,6 @@ from kit.errors import Refused
 # Runs and starts in one answer, some 300 and 30 bytes each: 20 megabytes at most.
 RUNS_LIMIT: Final = 50_000
 STARTS_LIMIT: Final = 150_000
-# What was made of one hall's time: some tens of kilobytes each.
-PARTS_KEPT: Final = 512
 INSTANTS_KEPT: Final = 32_768
 NEAREST_LIMIT: Final = 5
 OTHER_HALLS_LIMIT: Final = 3
@@ -65,17 +54,16 @@ def availability(connection: Connection, timezone: str, halls: Sequence[Hall], a
     Raises Refused (`answer_too_large`).
     """
     hall_ids = [hall.id for hall in halls]
-    taken = read_taken_times(connection, hall_ids, reach_of([hall.rules for hall in halls], asked))
+    taken = read_taken(connection, hall_ids, reach_of([hall.rules for hall in halls], asked))
     tariffs = read_tariffs(connection, hall_ids, asked.now)
-    parts, runs, starts = [], 0, 0
+    shown, runs, starts = [], 0, 0
     for hall in halls:
-        times = taken.get(hall.id, NEVER)
-        part = _part(hall.id, hall.rules, tariffs.get(hall.id), times, settled(hall.rules, asked))
-        parts.append(part.body)
-        runs, starts = runs + part.runs, starts + part.starts
+        times = _times_of(hall, tariffs.get(hall.id), taken[hall.id], asked)
+        shown.append(times.shown)
+        runs, starts = runs + times.runs, starts + times.starts
         if runs > RUNS_LIMIT or starts > STARTS_LIMIT:
             raise Refused("answer_too_large")
-    return b'{"timezone":%b,"halls":[%b]}' % (orjson.dumps(timezone), b",".join(parts))
+    return orjson.dumps({"timezone": timezone, "halls": shown})
 
 
 def reach_of(halls: Sequence[HallRules], asked: Asked) -> Span:
@@ -87,40 +75,24 @@ def reach_of(halls: Sequence[HallRules], asked: Asked) -> Span:
     )
 
 
-def settled(rules: HallRules, asked: Asked) -> Asked:
-    """The same question at another `now` with the same answer, so that the answer is known for longer.
+class _Times(NamedTuple):
+    """What is shown of one hall, and how many runs and starts that is."""
 
-    Nothing is free or not by the second: the middle of the minute stands for all of it. Where the window is
-    past the hall's notice and before its horizon, the first moment for which it is stands for all of them.
-    """
-    now, reach = asked.now, reach_of([rules], asked)
-    if now.second or now.microsecond:
-        now = now.replace(second=30, microsecond=0)
-    first = reach.ends_at - timedelta(days=rules.horizon_days)
-    if first <= now < reach.starts_at - timedelta(minutes=rules.notice_minutes + 1):
-        now = first
-    return replace(asked, now=now)
-
-
-class _Part(NamedTuple):
-    """One hall's JSON, and how many runs and starts it holds."""
-
-    body: bytes
+    shown: Json
     runs: int
     starts: int
 
 
-@lru_cache(PARTS_KEPT)
-def _part(hall_id: UUID, rules: HallRules, tariff: Tariff | None, taken: Taken, asked: Asked) -> _Part:
-    """A pure function of what was read just now, remembered: most halls are as they were a moment ago."""
-    runs = free_spans(rules, taken.spans, reach_of([rules], asked), asked.now) if tariff else []
+def _times_of(hall: Hall, tariff: Tariff | None, taken: Sequence[Span], asked: Asked) -> _Times:
+    rules = hall.rules
+    runs = free_spans(rules, taken, reach_of([rules], asked), asked.now) if tariff else []
     free = _free(rules.timezone, tariff, runs, asked.window) if tariff else []
-    shown: Json = {"hall_id": str(hall_id), "free": free}
+    shown: Json = {"hall_id": str(hall.id), "free": free}
     starts: list[str] = []
     if asked.minutes is not None:
         starts = _starts(rules, runs, asked.minutes, asked.window)
         shown["starts"] = starts
-    return _Part(orjson.dumps(shown), len(free), len(starts))
+    return _Times(shown, len(free), len(starts))
 
 
 def _free(timezone: str, tariff: Tariff, runs: Sequence[Span], window: Span) -> list[Json]:

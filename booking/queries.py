@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
-from typing import Final, NamedTuple
+from typing import Final
 from uuid import UUID
 
 import orjson
@@ -75,19 +75,6 @@ class Extra:
     def price(self) -> ExtraPrice:
         return ExtraPrice(self.id, self.name, self.unit, self.amount_minor)
 
-
-class Taken(NamedTuple):
-    """When a hall is taken: as many ends as starts, in order."""
-
-    starts: tuple[datetime, ...]
-    ends: tuple[datetime, ...]
-
-    @property
-    def spans(self) -> list[Span]:
-        return list(map(Span, self.starts, self.ends))
-
-
-NEVER: Final = Taken((), ())
 
 _POLICY = text("""
     SELECT studio.id, timezone, currency, quote_seconds, pays_on_site, reschedule_hours_before,
@@ -174,29 +161,23 @@ def read_extras(connection: Connection, hall_id: UUID | None = None) -> list[Ext
 def read_taken(
     connection: Connection, hall_ids: Sequence[UUID], window: Span, except_booking: UUID | None = None
 ) -> dict[UUID, list[Span]]:
-    """When halls are taken in the window or so near to it that a buffer reaches in.
+    """When halls are taken in the window or so near to it that a buffer reaches in, in one statement for all.
 
     Live rows only, already widened by their own buffers, in order; a hall that is never taken has none. What
     `except_booking` has itself is left out.
     """
-    found = read_taken_times(connection, hall_ids, window, except_booking)
-    return {hall_id: found[hall_id].spans if hall_id in found else [] for hall_id in hall_ids}
-
-
-def read_taken_times(
-    connection: Connection, hall_ids: Sequence[UUID], window: Span, except_booking: UUID | None = None
-) -> dict[UUID, Taken]:
-    """`read_taken` in one statement for all halls, for many of them; one that is never taken is missing."""
     near = taken_window(window)
     statement, asked = _ALL_TAKEN, [list(hall_ids), near.starts_at, near.ends_at]
     if except_booking is not None:
         statement, asked = _TAKEN_BY_OTHERS, [*asked, except_booking]
     driver = connection.connection.driver_connection
     assert driver is not None, "the connection is open"
+    taken: dict[UUID, list[Span]] = {hall_id: [] for hall_id in hall_ids}
     # The driver's own cursor, binary: there may be a hundred thousand times, and this is most of an answer.
     with driver.cursor(binary=True) as cursor:
-        rows = cursor.execute(statement, asked).fetchall()
-    return {hall_id: Taken(tuple(starts), tuple(ends)) for hall_id, starts, ends in rows}
+        for hall_id, starts, ends in cursor.execute(statement, asked):
+            taken[hall_id] = list(map(Span, starts, ends))
+    return taken
 
 
 def read_uses(
