@@ -27,7 +27,7 @@ from sqlalchemy.engine import make_url
 from benchmarks.subjects import CURRENCY, STUDIO_COUNT, STUDIO_KINDS, SUBJECT_KINDS, Subject, received
 from billing.ledger import Account, ledger_account_id
 from state_updater.apply import NOTIFY_APPLIED, apply_group
-from state_updater.loading import advisory_key
+from storage.locks import advisory_key
 
 CLIENT_COUNT = STUDIO_COUNT
 THREAD_COUNT = 2

@@ -1,8 +1,8 @@
 """The pages behind the links in letters: what one may do, with one button, and how it went.
 
-A letter's link says who may pay which invoice, or keep which subscription from being renewed; there is no
-sign-in. Looking changes nothing, for programs that scan mail look at every link: only the button does. The
-token is in the path alone, and paths are never logged.
+A letter's link says who may pay which invoice, keep which subscription from being renewed, or let which
+booking go; there is no sign-in. Looking changes nothing, for programs that scan mail look at every link: only
+the button does. The token is in the path alone, and paths are never logged.
 """
 
 import re
@@ -10,7 +10,6 @@ import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Annotated, ClassVar, Final
 from uuid import UUID
 
@@ -19,17 +18,16 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from sqlalchemy import Connection, Engine
 from starlette.concurrency import run_in_threadpool
 
-from billing.invoices import SETTLED
-from bus.messages import CancelSubscription
+from bus.messages import CancelBooking, CancelSubscription
 from bus.outlet import Outlet
+from client_api.linked import ABOUT
 from client_api.pages.pages import show_page
-from client_api.queries.invoices import get_invoice
-from client_api.queries.links import find_linked_subscription, find_locale
+from client_api.queries.links import find_locale
 from client_api.queries.studios import get_studio
 from client_api.routers.invoices import Payment, want_payment
 from client_api.services import Services, ServicesOf, StudioId
 from kit.ids import sha256
-from notifications.formats import date_text, time_text
+from notifications.formats import date_text, time_text, visit_text
 from notifications.links import Link, LinkExpired, LinkInvalid, read_link
 from storage.database import tenant
 from storage.invoices import find_open_invoice
@@ -165,6 +163,14 @@ def _no_link(request: Request, services: Services, studio_id: UUID, code: str) -
 def _want(connection: Connection, request: Request, link: Link) -> Wanted:
     if link.purpose == "pay":
         return want_payment(connection, request, link.studio_id, link.customer_id, link.subject_id, Payment())
+    if link.purpose == "cancel_booking":
+        booking = CancelBooking(
+            studio_id=link.studio_id,
+            customer_id=link.customer_id,
+            booking_id=link.subject_id,
+            origin="customer",
+        )
+        return Wanted(booking, link.subject_id)
     command = CancelSubscription(
         studio_id=link.studio_id,
         customer_id=link.customer_id,
@@ -201,8 +207,7 @@ def _show(request: Request, holder: Holder, problem: str | None, *, is_working: 
     with holder.transaction() as connection:
         studio = get_studio(connection, link.studio_id)
         locale = find_locale(connection, link.customer_id)
-        about = _about_invoice if link.purpose == "pay" else _about_subscription
-        facts = about(connection, link, studio.now(holder.services.clock()))
+        facts = ABOUT[link.purpose](connection, link, studio.now(holder.services.clock()))
     if facts is None or locale is None:
         return show_page(request, studio, "no_link.html", {"word": "link_unknown"}, status=404)
     return show_page(
@@ -214,6 +219,7 @@ def _show(request: Request, holder: Holder, problem: str | None, *, is_working: 
             "timezone": studio.timezone,
             "date_text": date_text,
             "time_text": time_text,
+            "visit_text": visit_text,
             "problem": problem,
             "is_working": is_working,
             "refresh_seconds": REFRESH_SECONDS,
@@ -222,42 +228,3 @@ def _show(request: Request, holder: Holder, problem: str | None, *, is_working: 
         },
         locale=locale,
     )
-
-
-def _about_invoice(connection: Connection, link: Link, now: datetime) -> dict[str, object] | None:
-    """What the page says of an invoice. `instead`: why there is no button; None when there is one."""
-    try:
-        invoice = get_invoice(connection, link.customer_id, link.subject_id)
-    except Problem:
-        return None
-    instead = None
-    if invoice.state in SETTLED:
-        instead = "link.paid"
-    elif invoice.state != "open" or invoice.expires_at <= now:
-        instead = "link.closed"
-    elif "pay" not in invoice.allowed_actions:
-        instead = "link.in_flight"
-    return {
-        "purpose": "pay",
-        "name": invoice.number,
-        "total": invoice.total,
-        "until": invoice.expires_at if instead is None else None,
-        "instead": instead,
-    }
-
-
-def _about_subscription(connection: Connection, link: Link, now: datetime) -> dict[str, object] | None:
-    subscription = find_linked_subscription(connection, link.customer_id, link.subject_id)
-    if subscription is None:
-        return None
-    has_ended = subscription.period_end is None or subscription.period_end <= now
-    instead = "link.ending" if subscription.is_ending else None
-    if subscription.state != "active" or has_ended:
-        instead = "link.ended"
-    return {
-        "purpose": "cancel",
-        "name": subscription.plan_name,
-        "total": None,
-        "until": subscription.period_end if instead != "link.ended" else None,
-        "instead": instead,
-    }

@@ -20,7 +20,8 @@ from typing import Final
 from uuid import UUID
 
 from kit.errors import BillbusError, Transient
-from notifications.rendering import Letter, one_line
+from notifications.rendering import Letter
+from notifications.writing import one_line
 from runtime.settings import MailSettings
 
 ANSWER_TIMEOUT_SECONDS: Final = 10.0
@@ -52,15 +53,24 @@ class MailAway(Transient):
 
 
 def compose(
-    letter: Letter, notification_id: UUID, sender: Address, name: str, email: str, now: datetime
+    letter: Letter,
+    notification_id: UUID,
+    sender: Address,
+    name: str,
+    email: str,
+    now: datetime,
+    answers_to: Address | None = None,
 ) -> EmailMessage:
     """The message as it travels. The same notification gives the same Message-ID, however often it is sent.
+    Answers go to `answers_to` where they are asked for.
 
     Raises RecipientRefused: an address that cannot be written in a header.
     """
     message = EmailMessage(SMTP)
     message["From"] = sender
     message["To"] = _recipient(name, email)
+    if answers_to is not None:
+        message["Reply-To"] = answers_to
     message["Subject"] = _header_text(letter.subject)
     message["Date"] = format_datetime(now)
     message["Message-ID"] = f"<{notification_id}@{sender.domain}>"
@@ -72,15 +82,15 @@ def compose(
     return message
 
 
-def sender_address(mail_from: str, studio_name: str) -> Address:
+def sender_address(address: str, studio_name: str, setting: str = "MAIL_FROM") -> Address:
     """`"Studio" <billing@…>`: the studio by its name, the installation by its address.
 
-    Raises SystemExit: MAIL_FROM is no address.
+    Raises SystemExit: the `setting` that it is of is no address.
     """
     try:
-        return Address(_header_text(studio_name, NAME_LENGTH_LIMIT), addr_spec=mail_from)
+        return Address(_header_text(studio_name, NAME_LENGTH_LIMIT), addr_spec=address)
     except (ValueError, IndexError, MessageError):
-        raise SystemExit("billbus: MAIL_FROM is not an e-mail address") from None
+        raise SystemExit(f"billbus: {setting} is not an e-mail address") from None
 
 
 def _recipient(name: str, email: str) -> Address:

@@ -1,6 +1,6 @@
 """How sums and dates stand in a message, by its language and on the studio's calendar. Pure."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Final, Literal
 from zoneinfo import ZoneInfo
@@ -8,13 +8,15 @@ from zoneinfo import ZoneInfo
 from babel.dates import format_datetime
 from babel.numbers import format_currency, get_currency_precision
 
-from notifications.situations import Money
+from notifications.money import Money
 
 Language = Literal["ru", "en"]
 
 # Nobody writes kopecks that are not there.
 _WHOLE: Final = {"ru": "#,##0\u00a0¤", "en": "¤#,##0"}
 _BROKEN: Final = {"ru": "#,##0.00\u00a0¤", "en": "¤#,##0.00"}
+
+_DAY: Final = "EEEE, d\u00a0MMMM\u00a0y"
 
 
 def money_text(money: Money, language: Language) -> str:
@@ -29,6 +31,36 @@ def money_text(money: Money, language: Language) -> str:
 def date_text(at: datetime, timezone: str, language: Language) -> str:
     """`28 ноября 2026`, `28 November 2026`: the studio's day."""
     return format_datetime(at, "d\u00a0MMMM\u00a0y", ZoneInfo(timezone), language)
+
+
+def visit_text(starts_at: datetime, ends_at: datetime, timezone: str, language: Language) -> str:
+    """`суббота, 28 ноября 2026, 14:00–16:00`: by the studio's clock on the wall.
+
+    Over midnight it is with both days. An hour that the clock shows twice has its offset from UTC beside it.
+    """
+    zone = ZoneInfo(timezone)
+    starts, ends = starts_at.astimezone(zone), ends_at.astimezone(zone)
+    begun = format_datetime(starts, _DAY, zone, language)
+    is_midnight = (ends.hour, ends.minute) == (0, 0)
+    last_day = (ends - timedelta(days=is_midnight)).date()
+    end = "24:00" if is_midnight else f"{ends:%H:%M}{_which(ends)}"
+    begin = f"{begun}, {starts:%H:%M}{_which(starts)}"
+    if last_day == starts.date():
+        return f"{begin}–{end}"
+    return f"{begin} – {format_datetime(ends, _DAY, zone, language)}, {ends:%H:%M}{_which(ends)}"
+
+
+def _which(local: datetime) -> str:
+    """Nothing, but for a time of day that is there twice."""
+    other = local.replace(fold=1 - local.fold)
+    if other.utcoffset() == local.utcoffset():
+        return ""
+    return f" (UTC{local:%z})"
+
+
+def begin_text(at: datetime, timezone: str, language: Language) -> str:
+    """`28 ноября, 14:05`: the beginning of a visit, for subjects."""
+    return format_datetime(at, "d\u00a0MMMM, HH:mm", ZoneInfo(timezone), language)
 
 
 def time_text(at: datetime, timezone: str, language: Language) -> str:

@@ -6,10 +6,12 @@ sent: `decide` compares it with things as they are then. So no two messages cont
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from enum import StrEnum
-from typing import Final
+from typing import Final, Literal
 
+from notifications import booking_truth
+from notifications.occasions import Occasion, Reason
 from notifications.situations import About, Situation
 
 # Longer than cron pauses between two looks for reminders.
@@ -24,10 +26,6 @@ class Verdict(StrEnum):
     SUPERSEDED = "superseded"
 
 
-# What makes a message no longer true, as kept in its row; None: it is true.
-Reason = str | None
-
-
 @dataclass(frozen=True, slots=True)
 class Decision:
     verdict: Verdict
@@ -35,19 +33,21 @@ class Decision:
 
 
 @dataclass(frozen=True, slots=True)
-class Occasion:
-    """What of a message its rule looks at beside the situation. `period_end` is a reminder's."""
+class Visit:
+    """When a message about a visit is due: `after` (before, if negative) one of its ends."""
 
-    name: str
-    period_end: datetime | None = None
+    end: Literal["starts_at", "ends_at"]
+    after: timedelta
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """`events` plan it, each by the name of its occasion; it is due `delay` after them.
+    """`events` plan it, each by the name of its occasion; it is due `delay` after them, or as `visit` says.
 
     `waits_for_money`: it is not said while money may be moving for its invoice. `waits_for_reminder`: of an
     invoice that renews, it is said only if cron plans no reminder that leads to the same invoice.
+    `waits_for_check_out`: not while its customer may be choosing how to pay. `is_of_each`: every event is an
+    occasion of its own, for the same may happen to one subject again. `wants_answer`: it asks for a reply.
     """
 
     name: str
@@ -57,6 +57,10 @@ class Kind:
     delay: timedelta = timedelta()
     waits_for_money: bool = False
     waits_for_reminder: bool = False
+    waits_for_check_out: bool = False
+    is_of_each: bool = False
+    wants_answer: bool = False
+    visit: Visit | None = None
 
 
 def _renewal(now: Situation, occasion: Occasion) -> Reason:
@@ -86,6 +90,8 @@ def _period(now: Situation, occasion: Occasion) -> Reason:
 
 
 def _invoice_issued(now: Situation, _occasion: Occasion) -> Reason:
+    if now.booking is not None:
+        return "told_with_booking"
     reason = _unpayable(now)
     if reason is None and now.invoice and now.invoice.is_told_by_reminder:
         return "told_by_reminder"
@@ -99,8 +105,10 @@ def _unpayable(now: Situation) -> Reason:
 
 
 def _payment_succeeded(now: Situation, _occasion: Occasion) -> Reason:
-    is_so = now.attempt is not None and now.attempt.state == "succeeded" and now.payment is not None
-    return None if is_so else "payment_not_received"
+    if now.attempt is None or now.attempt.state != "succeeded" or now.payment is None:
+        return "payment_not_received"
+    is_told = now.booking is not None and not now.payment.is_applied
+    return "told_with_booking" if is_told else None
 
 
 def _payment_failed(now: Situation, _occasion: Occasion) -> Reason:
@@ -161,8 +169,53 @@ KINDS: Final[Mapping[str, Kind]] = {
             _subscription_ended,
             {"subscription.ending": "ending", "subscription.canceled": "canceled"},
         ),
+        Kind(
+            "booking_created",
+            "booking",
+            booking_truth.created,
+            {"booking.created": "created"},
+            # As first invoices: most are paid on the page where they were made.
+            delay=timedelta(minutes=2),
+            waits_for_money=True,
+            waits_for_check_out=True,
+        ),
+        Kind("booking_confirmed", "booking", booking_truth.stands, {"booking.confirmed": "confirmed"}),
+        Kind(
+            "booking_rescheduled",
+            "booking",
+            booking_truth.stands,
+            {"booking.rescheduled": "rescheduled"},
+            is_of_each=True,
+        ),
+        Kind("booking_cancelled", "booking", booking_truth.canceled, {"booking.cancelled": "cancelled"}),
+        Kind(
+            "booking_expired",
+            "booking",
+            booking_truth.expired,
+            {"booking.expired": "expired"},
+            waits_for_money=True,
+        ),
+        Kind("booking_money_late", "payment", booking_truth.money_late, {"payment.unapplied": "unapplied"}),
+        Kind(
+            "booking_reminder",
+            "booking",
+            booking_truth.is_ahead,
+            {"booking.confirmed": "confirmed", "booking.rescheduled": "rescheduled"},
+            is_of_each=True,
+            visit=Visit("starts_at", timedelta(hours=-24)),
+        ),
+        Kind(
+            "booking_rating",
+            "booking",
+            booking_truth.was_visited,
+            {"booking.confirmed": "confirmed", "booking.rescheduled": "rescheduled"},
+            is_of_each=True,
+            wants_answer=True,
+            visit=Visit("ends_at", timedelta(hours=2)),
+        ),
     )
 }
+VISIT_KINDS: Final = tuple(kind.name for kind in KINDS.values() if kind.visit is not None)
 
 
 def decide(kind: Kind, now: Situation, occasion: Occasion) -> Decision:
@@ -174,6 +227,8 @@ def decide(kind: Kind, now: Situation, occasion: Occasion) -> Decision:
 
 
 def _must_wait(kind: Kind, now: Situation) -> bool:
+    if kind.waits_for_check_out and now.booking and booking_truth.is_being_made(now.booking):
+        return True
     if now.invoice is None:
         return False
     if kind.waits_for_money and now.invoice.money_in_flight:

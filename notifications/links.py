@@ -7,7 +7,7 @@ cancels, and shows no more than the letter did.
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 from uuid import UUID
 
 import jwt
@@ -20,8 +20,8 @@ TOKEN_TYPE: Final = "link"  # noqa: S105
 TOKEN_LENGTH_LIMIT: Final = 1_000
 _CLAIMS: Final = ["aud", "exp", "iat", "iss", "obj", "pur", "sub", "typ"]
 
-Purpose = Literal["pay", "cancel"]
-_PURPOSES: Final[dict[str, Purpose]] = {"pay": "pay", "cancel": "cancel"}
+Purpose = Literal["pay", "cancel", "cancel_booking"]
+_PURPOSES: Final[dict[str, Purpose]] = {each: each for each in get_args(Purpose)}
 
 
 class LinkInvalid(BillbusError):
@@ -38,9 +38,10 @@ class LinkExpired(BillbusError):
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """What a customer may do by it: `pay` an invoice or `cancel` a subscription at the end of its period.
+    """What a customer may do by it: `pay` an invoice, `cancel` a subscription at the end of its period, or
+    `cancel_booking`: let a booking go by its terms.
 
-    `subject_id` is the invoice or the subscription. `expires_at` is by the world's clock.
+    `subject_id` is the invoice, the subscription or the booking. `expires_at` is by the world's clock.
     """
 
     purpose: Purpose

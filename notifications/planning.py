@@ -1,22 +1,31 @@
 """Plans messages in the transaction of whoever found the occasion: the events process, or cron.
 
 The same occasion is planned once: ids are derived from it. Nothing is rendered, sent or decided here; whether
-a message is still true is looked at when it is due.
+a message is still true is looked at when it is due. Only what was planned for a visit, maybe weeks before it,
+is withdrawn at once when the booking moves or ends: who looks at what is planned sees what will be sent.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Final, Literal
 from uuid import UUID
 
 from sqlalchemy import Connection
 
-from bus.events import Event
+from bus.events import BookingEvent, Event
 from kit.clock import Clock, system_clock
 from kit.ids import derived_id
-from notifications.kinds import KINDS
-from storage.notifications import Channel, Planned, plan
+from notifications.kinds import KINDS, VISIT_KINDS, Kind
+from storage.bookings import find_booking_time
+from storage.notifications import Channel, Planned, plan, withdraw
+
+# Events after which a visit will not be as it was planned, and what is then said of its messages.
+WITHDRAWING: Final = {
+    "booking.rescheduled": "rescheduled",
+    "booking.cancelled": "cancelled",
+    "booking.no_show": "no_show",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +68,10 @@ def plan_for_event(
     """
     if event.customer_id is None:
         return 0
-    facts = event.model_dump(mode="json", exclude={"studio_id", "customer_id"})
     now = clock()
+    if isinstance(event, BookingEvent) and name in WITHDRAWING:
+        withdraw(connection, event.studio_id, event.booking_id, VISIT_KINDS, WITHDRAWING[name], now)
+    facts = event.model_dump(mode="json", exclude={"studio_id", "customer_id"})
     planned = [
         Planned(
             studio_id=event.studio_id,
@@ -68,16 +79,31 @@ def plan_for_event(
             kind=kind.name,
             channel=channel,
             subject_id=event.subject_id,
-            occasion=kind.events[name],
-            facts=facts,
+            occasion=f"{kind.events[name]}/{event_id}" if kind.is_of_each else kind.events[name],
+            facts=facts if kind.visit is None else {**facts, "due_at": due_at},
             causation_id=event_id,
             correlation_id=correlation_id,
-            due_at=now + kind.delay,
+            due_at=due_at,
         )
         for kind in KINDS.values()
-        if name in kind.events
+        if name in kind.events and (due_at := _due_at(connection, kind, event, now)) is not None
     ]
     return plan(connection, planned)
+
+
+def _due_at(connection: Connection, kind: Kind, event: Event, now: datetime) -> datetime | None:
+    """By the world's clock. None: it is too late for it, or the booking is not as the event says any more."""
+    if kind.visit is None:
+        return now + kind.delay
+    if not isinstance(event, BookingEvent):
+        raise TypeError(f"{kind.name} is about a visit")
+    booking = find_booking_time(connection, event.booking_id)
+    told = (event.hall_id, event.starts_at, event.ends_at)
+    if booking is None or booking.state != "confirmed" or booking.slot != told:
+        return None
+    end = event.starts_at if kind.visit.end == "starts_at" else event.ends_at
+    due_at = end + kind.visit.after - booking.clock_offset
+    return due_at if due_at > now else None
 
 
 def plan_reminders(

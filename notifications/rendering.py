@@ -4,9 +4,7 @@ Each kind has one template per language that says what is in the letter; the lay
 is fetched by the reader's program: no images, no fonts, no scripts.
 """
 
-import re
-import unicodedata
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
@@ -14,19 +12,15 @@ from uuid import UUID
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from booking.rules.machine import HELD
+from notifications.booking_facts import booking_facts
 from notifications.formats import Language, date_text, money_text, time_text
-from notifications.kinds import Occasion
 from notifications.links import Link, Purpose, sign_link
-from notifications.situations import InvoiceNow, Money, Situation
+from notifications.money import Money
+from notifications.occasions import Occasion
+from notifications.situations import InvoiceNow, Situation
+from notifications.writing import LINE_LENGTH_LIMIT, NAME_LENGTH_LIMIT, name_in_quotes, one_line
 
-NAME_LENGTH_LIMIT: Final = 60
-LINE_LENGTH_LIMIT: Final = 100
-# Names stand in quotation marks, and those inside a name are the language's inner ones.
-_INNER_QUOTES: Final[Mapping[Language, Mapping[int, int]]] = {
-    "ru": str.maketrans("«»", "„“"),
-    "en": str.maketrans("“”", "‘’"),
-}
-_SPACES: Final = re.compile(r"\s+")
 _LOADER: Final = PackageLoader("notifications")
 # One template serves both: what is safe in HTML is not what is right in plain text.
 _HTML: Final = Environment(loader=_LOADER, autoescape=True, undefined=StrictUndefined, trim_blocks=True)
@@ -63,7 +57,7 @@ class Links:
 
         It lives as long as what it does can be done, by the studio's clock.
         """
-        found = _payable(situation) if purpose == "pay" else _cancelable(situation)
+        found = _FINDERS[purpose](situation)
         if found is None:
             return None
         subject_id, end = found
@@ -87,6 +81,23 @@ def _cancelable(now: Situation) -> tuple[UUID, datetime] | None:
     return (subscription.id, subscription.period_end) if subscription.period_end else None
 
 
+def _releasable(now: Situation) -> tuple[UUID, datetime] | None:
+    """What can be let go by its terms, and until when."""
+    booking = now.booking
+    if booking is not None and booking.state in HELD:
+        return booking.id, booking.hold_expires_at
+    if booking is not None and booking.state == "confirmed" and booking.slot.starts_at > now.studio.now:
+        return booking.id, booking.slot.starts_at
+    return None
+
+
+_FINDERS: Final[Mapping[Purpose, Callable[[Situation], tuple[UUID, datetime] | None]]] = {
+    "pay": _payable,
+    "cancel": _cancelable,
+    "cancel_booking": _releasable,
+}
+
+
 def render(
     kind: str, situation: Situation, occasion: Occasion, price: Money | None, links: Links, now: datetime
 ) -> Letter:
@@ -98,7 +109,10 @@ def render(
     facts = _facts(situation, occasion, price, language) | {
         "pay_url": links.make(situation, "pay", now),
         "cancel_url": links.make(situation, "cancel", now),
-        "home_url": links.home(situation),
+        "release_url": links.make(situation, "cancel_booking", now),
+        "home_url": (home_url := links.home(situation)),
+        "book_url": f"{home_url}/book",
+        "booking_url": f"{home_url}/bookings/{situation.booking.id}" if situation.booking else None,
     }
     name = f"{language}/{kind}.j2"
 
@@ -110,15 +124,6 @@ def render(
         text=write(_TEXT, "text").strip() + "\n",
         html=write(_HTML, "html"),
     )
-
-
-def one_line(text: str, limit: int = 200) -> str:
-    """Without anything that could end a header's line or turn the reading direction; never longer."""
-    printable = "".join(
-        char if unicodedata.category(char) not in ("Cc", "Cf", "Cs", "Zl", "Zp") else " " for char in text
-    )
-    flat = _SPACES.sub(" ", printable).strip()
-    return flat if len(flat) <= limit else flat[: limit - 1].rstrip() + "…"
 
 
 def _facts(now: Situation, occasion: Occasion, price: Money | None, language: Language) -> dict[str, object]:
@@ -138,7 +143,7 @@ def _facts(now: Situation, occasion: Occasion, price: Money | None, language: La
     return {
         "studio": one_line(now.studio.name, NAME_LENGTH_LIMIT),
         "name": one_line(now.customer.name, NAME_LENGTH_LIMIT),
-        "plan": _plan_name(subscription.plan_name, language) if subscription else None,
+        "plan": name_in_quotes(subscription.plan_name, language) if subscription else None,
         "has_begun": subscription is not None and subscription.period_start is not None,
         "is_active": subscription is not None and subscription.state == "active",
         "is_ending": occasion.name == "ending",
@@ -152,11 +157,9 @@ def _facts(now: Situation, occasion: Occasion, price: Money | None, language: La
         "card": f"•••• {payment.card_mask[-4:]}" if payment and payment.card_mask else None,
         "received": date(payment.received_at) if payment else None,
         "is_applied": payment is not None and payment.is_applied,
+        "is_going_back": payment is not None and payment.is_going_back,
+        **booking_facts(now, language),
     }
-
-
-def _plan_name(name: str, language: Language) -> str:
-    return one_line(name, NAME_LENGTH_LIMIT).translate(_INNER_QUOTES[language])
 
 
 def _lines(invoice: InvoiceNow, language: Language) -> list[tuple[str, str]]:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from email.headerregistry import Address
 from typing import Final
 from uuid import UUID
 
@@ -24,9 +25,12 @@ from notifications.email import (
     open_connection,
     sender_address,
 )
-from notifications.kinds import KINDS, Kind, Occasion, Verdict, decide
+from notifications.kinds import KINDS, Kind, Verdict, decide
+from notifications.looking import find_situation
+from notifications.money import Money
+from notifications.occasions import Occasion, occasion_of
 from notifications.rendering import Letter, Links, render
-from notifications.situations import Money, Situation, find_situation
+from notifications.situations import Situation
 from notifications.sms import SmsSender
 from runtime.crash_points import crash_point
 from runtime.logging import bind
@@ -76,12 +80,19 @@ class Office:
         key = self.settings.link_key
         return Links(key.get_secret_value() if key else "", self.settings.link_base_url)
 
+    def answers_to(self, situation: Situation) -> Address:
+        """Where the studio reads what customers answer."""
+        address = self.settings.mail_reply_to or self.settings.mail_from
+        return sender_address(address.replace("{host}", situation.studio.host), situation.studio.name)
+
 
 def require_link_key(settings: MailSettings) -> None:
     """Letters have links, and unsigned ones there are none. Raises SystemExit with a sentence."""
     if settings.smtp_host and settings.link_key is None:
         raise SystemExit("billbus: LINK_KEY must be set where SMTP_HOST is")
     sender_address(settings.mail_from, "")
+    if settings.mail_reply_to is not None:
+        sender_address(settings.mail_reply_to.replace("{host}", "host.example"), "", "MAIL_REPLY_TO")
 
 
 def send_due(office: Office) -> int:
@@ -138,7 +149,7 @@ class _Page:
 
     def _deal(self, claimed: Claimed) -> str:
         now = self._office.clock()
-        if now - claimed.planned_at > MAIL_LIFE:
+        if now - claimed.wanted_at > MAIL_LIFE:
             return self._give_up(claimed, now)
         if now > self._deadline:
             return self._put_off(claimed, now, None, was_tried=False)
@@ -157,7 +168,7 @@ class _Page:
 
     def _try(self, claimed: Claimed, now: datetime) -> str:
         kind = KINDS[claimed.kind]
-        occasion = _occasion_of(claimed)
+        occasion = occasion_of(claimed.occasion, claimed.facts)
         with self._office.engine.begin() as connection:
             situation = find_situation(connection, kind.about, claimed, occasion.period_end, now)
         if situation is None:
@@ -181,14 +192,22 @@ class _Page:
             text = f"{situation.studio.name}: {letter.subject}"
             self._office.sms.send(claimed.id, claimed.customer_id, text)
         else:
-            self._mail(claimed.id, letter, situation, now)
+            answers_to = self._office.answers_to(situation) if kind.wants_answer else None
+            self._mail(claimed.id, letter, situation, answers_to, now)
 
-    def _mail(self, notification_id: UUID, letter: Letter, situation: Situation, now: datetime) -> None:
+    def _mail(
+        self,
+        notification_id: UUID,
+        letter: Letter,
+        situation: Situation,
+        answers_to: Address | None,
+        now: datetime,
+    ) -> None:
         if self._away is not None:
             raise self._away
         sender = sender_address(self._office.settings.mail_from, situation.studio.name)
         customer = situation.customer
-        message = compose(letter, notification_id, sender, customer.name, customer.email, now)
+        message = compose(letter, notification_id, sender, customer.name, customer.email, now, answers_to)
         try:
             if self._connection is None:
                 self._connection = self._stack.enter_context(open_connection(self._office.settings))
@@ -220,13 +239,6 @@ class _Page:
 
 def _delay(claimed: Claimed) -> timedelta:
     return DELAYS[min(claimed.tries, len(DELAYS) - 1)]
-
-
-def _occasion_of(claimed: Claimed) -> Occasion:
-    period_end = claimed.facts.get("period_end")
-    return Occasion(
-        claimed.occasion, datetime.fromisoformat(period_end) if isinstance(period_end, str) else None
-    )
 
 
 def _price_of(claimed: Claimed) -> Money | None:

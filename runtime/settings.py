@@ -156,6 +156,8 @@ class MailSettings(LinkSettings):
     smtp_user: str | None = None
     smtp_password: SecretStr | None = None
     mail_from: str = "billing@localhost"
+    # Where answers to letters that ask for one go; {host} is the studio's. None: to mail_from.
+    mail_reply_to: str | None = None
     sms_sender: Literal["off", "console"] = "off"
 
 

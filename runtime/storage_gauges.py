@@ -56,6 +56,15 @@ _UNKNOWN = text("""
     GROUP BY wanted.subject
 """)
 
+# The offset of a test studio's clock shifts its deadlines, too.
+_HOLDS = text("""
+    SELECT greatest(0, coalesce(extract(epoch FROM max(clock_timestamp() - looked.deadline)), 0)) FROM (
+        SELECT b.hold_expires_at - make_interval(secs => coalesce(o.offset_seconds, 0)) AS deadline
+        FROM booking b LEFT JOIN clock_offset o ON o.studio_id = b.studio_id
+        WHERE b.state IN ('held', 'awaiting_payment')
+        ORDER BY b.hold_expires_at, b.id LIMIT :limit) AS looked
+""")
+
 # A clock that ran ahead leaves runs that are still to come.
 # (Their label is not `job`: Prometheus calls by that name whom it asks.)
 _JOBS = text("""
@@ -122,6 +131,11 @@ def _money_gauges(connection: Connection) -> list[GaugeMetricFamily]:
             "How long nobody has known what became of an attempt or a refund; 0: of all it is known",
             "subject",
             [(str(subject), float(age)) for subject, age in connection.execute(_UNKNOWN)],
+        ),
+        _gauge(
+            "billbus_hold_overdue_seconds",
+            "How long past its deadline a hall has been held for who has not paid, at most; 0: none is",
+            connection.execute(_HOLDS, {"limit": LOOK_LIMIT}).scalar_one(),
         ),
     ]
 

@@ -34,7 +34,8 @@ _CLAIM = text("""
     UPDATE notification SET claimed_until = :now + make_interval(secs => :claim_seconds)
     WHERE id IN (SELECT id FROM notification WHERE state = 'planned' AND due_at <= :now
             AND (claimed_until IS NULL OR claimed_until < :now)
-            AND (channel = ANY(:channels) OR planned_at < :too_old)
+            AND (channel = ANY(:channels)
+                OR greatest(planned_at, CAST(facts ->> 'due_at' AS timestamptz)) < :too_old)
         ORDER BY due_at, id LIMIT :limit FOR UPDATE SKIP LOCKED)
     RETURNING id, studio_id, customer_id, kind, channel, subject_id, occasion, facts, correlation_id,
         planned_at, due_at, tries
@@ -47,6 +48,16 @@ _MARK_SENT = text("""
 _SUPERSEDE = text("""
     UPDATE notification SET state = 'superseded', finished_at = :now, claimed_until = NULL, problem = :problem
     WHERE id = :id AND state = 'planned'
+""")
+# What was planned for a time that the booking has not got any more.
+_WITHDRAW = text("""
+    UPDATE notification n SET state = 'superseded', finished_at = :now, problem = :problem
+    FROM booking b
+    WHERE n.studio_id = :studio_id AND n.subject_id = :booking_id AND n.kind = ANY(:kinds)
+        AND n.state = 'planned' AND b.id = n.subject_id
+        AND (b.state <> ALL(:standing) OR (b.hall_id, b.starts_at, b.ends_at) IS DISTINCT FROM (
+            CAST(n.facts ->> 'hall_id' AS uuid), CAST(n.facts ->> 'starts_at' AS timestamptz),
+            CAST(n.facts ->> 'ends_at' AS timestamptz)))
 """)
 _FAIL = text("""
     UPDATE notification SET state = 'failed', tries = tries + :more_tries, finished_at = :now,
@@ -76,7 +87,7 @@ class Planned:
     """A message that is wanted. `occasion` makes it another one for the same kind and subject.
 
     `facts` are ids, sums and instants, never a name or an address. `due_at` is by the world's clock, not the
-    studio's.
+    studio's; one that is planned long ahead has it among its facts, too: its life begins then.
     """
 
     studio_id: UUID
@@ -114,6 +125,16 @@ class Claimed:
     due_at: datetime
     tries: int
 
+    @property
+    def wanted_at(self) -> datetime:
+        """Since when it should be there, however often it was put off."""
+        due_at = self.facts.get("due_at")
+        return (
+            max(self.planned_at, datetime.fromisoformat(due_at))
+            if isinstance(due_at, str)
+            else self.planned_at
+        )
+
 
 def plan(connection: Connection, planned: Sequence[Planned]) -> int:
     """Writes messages in the caller's transaction; how many of them were new. Idempotent by their ids.
@@ -148,7 +169,7 @@ def claim_due(
     claim_seconds: float,
     limit: int = PAGE_LIMIT,
 ) -> list[Claimed]:
-    """What is due at `now` on these `channels`, and whatever was planned before `too_old`; oldest first.
+    """What is due at `now` on these `channels`, and whatever was wanted before `too_old`; oldest first.
 
     Commit before sending. Two workers never get the same one while the claim lasts.
     """
@@ -173,6 +194,29 @@ def mark_sent(connection: Connection, notification_id: UUID, now: datetime) -> N
 def supersede(connection: Connection, notification_id: UUID, reason: str, now: datetime) -> None:
     """It is not sent: what it would say is no longer so."""
     connection.execute(_SUPERSEDE, {"id": notification_id, "problem": _short(reason), "now": now})
+
+
+def withdraw(
+    connection: Connection,
+    studio_id: UUID,
+    booking_id: UUID,
+    kinds: Sequence[str],
+    reason: str,
+    now: datetime,
+) -> int:
+    """Takes back messages about a visit that will not be, or not then; how many. They are not sent.
+
+    Looks at the booking as it is, so that what is told late or twice takes back nothing that is true.
+    """
+    asked = {
+        "studio_id": studio_id,
+        "booking_id": booking_id,
+        "kinds": list(kinds),
+        "standing": ["confirmed", "completed"],
+        "problem": _short(reason),
+        "now": now,
+    }
+    return connection.execute(_WITHDRAW, asked).rowcount
 
 
 def put_off(

@@ -207,7 +207,8 @@ _EXPIRED_INVOICES = text(f"""
         {_story_of("i.id")}
     FROM invoice i
     LEFT JOIN clock_offset o ON o.studio_id = i.studio_id
-    WHERE i.state = 'open'
+    LEFT JOIN booking b ON b.id = i.booking_id
+    WHERE i.state = 'open' AND b.state IS DISTINCT FROM 'awaiting_payment'
       AND i.expires_at <= clock_timestamp() + make_interval(secs => coalesce(o.offset_seconds, 0))
     ORDER BY i.expires_at LIMIT :limit
 """)  # noqa: S608
@@ -241,7 +242,10 @@ def claim_due(connection: Connection, claim_seconds: float) -> list[Subject]:
 
 
 def expired_invoices(connection: Connection) -> list[ExpiredInvoice]:
-    """Open invoices whose time is over by their studio's clock, the longest first."""
+    """Open invoices whose time is over by their studio's clock, the longest first.
+
+    That of a booking which awaits payment is closed when the hold is.
+    """
     rows = connection.execute(_EXPIRED_INVOICES, {"limit": DUE_LIMIT})
     return [ExpiredInvoice(*row) for row in rows]
 

@@ -120,6 +120,8 @@ EXAMPLES_OF: Final[Mapping[str, Mapping[str, object]]] = {
     "VoidInvoice": {"reason": "Issued by mistake"},
     "RequestRefund": {"reason": "The lesson was called off"},
     "RejectRefund": {"reason": "The lesson took place"},
+    "CancelBooking": {"origin": "staff", "reason": "The heating is broken"},
+    "CompleteBooking": {"origin": "clock"},
     "RetryLookUp": {"refund_id": None},
     "invoice.opened": {"paid_minor": 0},
     "invoice.voided": {"paid_minor": 0},

@@ -38,8 +38,19 @@ FIELDS: Final[Mapping[str, str]] = MappingProxyType(
         "notification_kind": "notification.kind",
         "channel": "notification.channel",
         "code": "error.code",
+        "booking_id": "booking.id",
+        "hall_id": "hall.id",
+        "starts_at": "booking.starts_at",
+        "ends_at": "booking.ends_at",
     }
 )
+# What a booking comes to is not what an invoice does: pictures add up one or the other.
+_OF_BOOKINGS: Final = MappingProxyType({**FIELDS, "total_minor": "booking.total_minor"})
+
+
+def fields_of(kind: str) -> Mapping[str, str]:
+    """Where the fields of an event of this kind stand in its document."""
+    return _OF_BOOKINGS if kind.startswith("booking.") else FIELDS
 
 
 def index_of(event: LoggedEvent) -> str:
@@ -66,8 +77,9 @@ def document_of(event: LoggedEvent) -> dict[str, object]:
     }
     if event.is_error:
         fields["event.outcome"] = "failure"
+    known = fields_of(event.kind)
     fields |= {
-        FIELDS[name]: value for name, value in event.body.items() if name in FIELDS and value is not None
+        known[name]: value for name, value in event.body.items() if name in known and value is not None
     }
     amount_minor = event.body.get("amount_minor")
     if isinstance(amount_minor, int):

@@ -1,11 +1,13 @@
-"""A mailbox for all, a fresh database with one shop for each test; every invariant must hold afterwards."""
+"""A mailbox for all, a fresh database with one shop and its hall for each test; every invariant must hold
+afterwards."""
 
 from collections.abc import Iterator
 
 import pytest
 
 from tests.integration.notifications.mailboxes import Mailbox, Post
-from tests.integration.state_updater.shops import Shop, faults
+from tests.integration.state_updater.shops import faults
+from tests.integration.state_updater.stages import Stage
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +26,7 @@ def mailbox(shared_mailbox: Mailbox) -> Mailbox:
 
 @pytest.fixture
 def post(database_url: str, mailbox: Mailbox) -> Iterator[Post]:
-    shop = Shop(database_url)
+    shop = Stage(database_url)
     shop.set_up()
     opened = Post(shop, mailbox)
     yield opened

@@ -19,7 +19,7 @@ import pytest
 from kit.ids import new_id
 from notifications import email, sending
 from notifications.links import read_link
-from notifications.situations import LINES_LIMIT
+from notifications.looking import LINES_LIMIT
 from notifications.sms import ConsoleSms
 from runtime.logging import configure
 from storage.notifications import Planned, plan

@@ -16,6 +16,7 @@ from runtime import storage_gauges as gauges
 from storage.database import create_role_engine
 from tests.databases import Databases
 from tests.integration.state_updater.shops import Shop
+from tests.integration.state_updater.stages import Stage
 
 NOTIFICATION = """
     INSERT INTO notification (id, studio_id, customer_id, kind, channel, subject_id, occasion, facts,
@@ -38,9 +39,9 @@ RUN = """
 
 
 @pytest.fixture
-def shop(databases: Databases) -> Iterator[Shop]:
+def shop(databases: Databases) -> Iterator[Stage]:
     with databases.fresh() as url:
-        opened = Shop(url)
+        opened = Stage(url)
         opened.set_up()
         yield opened
         opened.close()
@@ -67,7 +68,7 @@ def test_of_nothing_all_is_zero_and_the_database_is_up(relay: Engine) -> None:
     seen = read(relay)
     assert seen.pop("billbus_database_up") == 1
     assert set(seen.values()) == {0}
-    assert len(seen) == 4 + 2 + 2 * len(gauges.JOBS) + 3 + 2
+    assert len(seen) == 4 + 2 + 1 + 2 * len(gauges.JOBS) + 3 + 2
 
 
 def test_every_name_in_the_room_is_one_that_is_shown(relay: Engine) -> None:
@@ -89,6 +90,15 @@ def test_an_unknown_outcome_is_as_old_as_the_clock_of_its_studio_says(relay: Eng
     shop.rows("INSERT INTO clock_offset VALUES (:studio, -600)")
     assert 600 <= read(relay)["billbus_oldest_unknown_seconds attempt"] < 660
     assert read(relay)["billbus_oldest_unknown_seconds refund"] == 0
+
+
+def test_a_hold_is_overdue_from_its_deadline_by_the_clock_of_its_studio(relay: Engine, shop: Stage) -> None:
+    booking_id = shop.held()
+    assert read(relay)["billbus_hold_overdue_seconds"] == 0
+    shop.pass_deadline(booking_id, minutes=20)
+    assert 1200 <= read(relay)["billbus_hold_overdue_seconds"] < 1260
+    assert shop.tell(shop.let_go(booking_id)) == ["applied"]
+    assert read(relay)["billbus_hold_overdue_seconds"] == 0
 
 
 def test_a_parked_command_and_what_waits_are_counted(relay: Engine, shop: Shop) -> None:

@@ -84,6 +84,21 @@ DESIGNED: dict[str, dict[tuple[str, str], str]] = {
         ("active", "let_end"): "active",
         ("active", "cancel"): "canceled",
     },
+    "booking": {
+        ("", "hold"): "held",
+        ("held", "check_out"): "awaiting_payment",
+        ("held", "confirm"): "confirmed",
+        ("held", "expire"): "expired",
+        ("held", "cancel"): "canceled",
+        ("awaiting_payment", "confirm"): "confirmed",
+        ("awaiting_payment", "expire"): "expired",
+        ("awaiting_payment", "cancel"): "canceled",
+        ("expired", "reinstate"): "confirmed",
+        ("confirmed", "reschedule"): "confirmed",
+        ("confirmed", "complete"): "completed",
+        ("confirmed", "mark_no_show"): "no_show",
+        ("confirmed", "cancel"): "canceled",
+    },
 }
 # Facts under which every guard of a first row holds; only invoices have guards.
 OPENING = {"pay": InvoiceSums(100, 100, 0), "refund": InvoiceSums(100, 100, 40)}
@@ -125,6 +140,7 @@ def test_every_state_has_a_fate(machine: Machine) -> None:
         "payment": {"succeeded"},
         "refund": {"rejected", "withdrawn", "succeeded"},
         "subscription": {"canceled"},
+        "booking": {"completed", "no_show", "canceled"},
     }[machine.name]
     reached, frontier = {NOWHERE}, [NOWHERE]
     while frontier:

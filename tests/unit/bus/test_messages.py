@@ -46,11 +46,27 @@ FIELDS: dict[str, Any] = {
     "origin": "customer",
     "at_period_end": True,
     "period_start": "2026-01-31T10:00:00Z",
+    "offer": {
+        "hall_id": str(ID),
+        "starts_at": "2026-11-28T09:00:00Z",
+        "ends_at": "2026-11-28T11:00:00Z",
+        "people": 4,
+        "extras": [{"extra_id": str(ID), "quantity": 2}],
+        "lines": [LINE],
+        "terms": [{"hours_before": 24, "refund_percent": 50}],
+    },
+    "payment": "online",
+    "refund_percent": None,
+    "starts_at": "2026-11-28T09:00:00Z",
+    "ends_at": "2026-11-28T11:00:00Z",
 }
 
 
-# Commands for which a field that all could carry has to be empty.
-EXCEPTIONS: dict[str, dict[str, Any]] = {"RetryLookUp": {"refund_id": None}}
+# Commands for which a field cannot be what it is for the others.
+EXCEPTIONS: dict[str, dict[str, Any]] = {
+    "RetryLookUp": {"refund_id": None},
+    "CompleteBooking": {"origin": "clock"},
+}
 
 
 def _body(name: str) -> dict[str, Any]:
@@ -134,6 +150,13 @@ def orjson_big(body: dict[str, Any]) -> bytes:
         ("RecordRefundOutcome", "outcome", "pending"),
         ("CreateSubscription", "metadata", {str(number): 1 for number in range(21)}),
         ("CreateSubscription", "studio_id", "not an id"),
+        ("HoldBooking", "offer", FIELDS["offer"] | {"people": 0}),
+        ("HoldBooking", "offer", FIELDS["offer"] | {"starts_at": "2026-11-28T09:00:00"}),
+        ("HoldBooking", "offer", FIELDS["offer"] | {"ends_at": "2026-11-28T09:00:00Z"}),
+        ("RescheduleBooking", "offer", FIELDS["offer"] | {"lines": []}),
+        ("RescheduleBooking", "offer", FIELDS["offer"] | {"extras": [{"extra_id": str(ID), "quantity": 0}]}),
+        ("CancelBooking", "refund_percent", 101),
+        ("CompleteBooking", "origin", "customer"),
     ],
 )
 def test_a_field_out_of_its_range_is_refused_by_name(name: str, field: str, value: object) -> None:
@@ -145,6 +168,17 @@ def test_a_field_out_of_its_range_is_refused_by_name(name: str, field: str, valu
 @pytest.mark.parametrize("named", [{"attempt_id": None}, {"refund_id": str(ID)}])
 def test_a_look_up_names_one_thing(named: dict[str, Any]) -> None:
     assert _code("RetryLookUp", orjson.dumps(_body("RetryLookUp") | named)) == "unreadable_message"
+
+
+def test_only_staff_gives_back_what_the_terms_do_not() -> None:
+    waived = _body("CancelBooking") | {"refund_percent": 100}
+    assert _code("CancelBooking", orjson.dumps(waived)) == "unreadable_message"
+    assert decode_command("CancelBooking", 1, orjson.dumps(waived | {"origin": "staff"}))
+
+
+def test_a_hall_is_closed_for_a_time_that_lasts() -> None:
+    at_once = _body("BlockHall") | {"ends_at": "2026-11-28T09:00:00Z"}
+    assert _code("BlockHall", orjson.dumps(at_once)) == "unreadable_message"
 
 
 @pytest.mark.parametrize("at", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"])

@@ -5,13 +5,15 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from notifications.kinds import Occasion
+from booking.rules.terms import Tier
+from notifications.money import Money
+from notifications.occasions import Occasion, Slot
 from notifications.rendering import Letter, Links, render
 from notifications.situations import (
     AttemptNow,
+    BookingNow,
     Customer,
     InvoiceNow,
-    Money,
     PaymentNow,
     RefundNow,
     Situation,
@@ -27,6 +29,13 @@ KEY = "k" * 32
 LINKS = Links(KEY, "https://{host}")
 STUDIO_ID, CUSTOMER_ID, SUBSCRIPTION_ID, INVOICE_ID = (UUID(int=number) for number in range(1, 5))
 PRICE = Money(149_000, "RUB")
+NOTHING = Money(0, "RUB")
+HALL_ID, BOOKING_ID = UUID(int=5), UUID(int=6)
+# Five days ahead, at noon in Moscow.
+SLOT = Slot(HALL_ID, datetime(2026, 11, 26, 9, tzinfo=UTC), datetime(2026, 11, 26, 11, tzinfo=UTC))
+# An hour from now.
+HOLD_EXPIRES_AT = NOW + timedelta(hours=1)
+TERMS = (Tier(48, 100), Tier(24, 50))
 
 
 def situation(**changes: Any) -> Situation:
@@ -50,9 +59,33 @@ def situation(**changes: Any) -> Situation:
     return replace(whole, **changed)
 
 
+def booking(**changes: Any) -> BookingNow:
+    """One that is confirmed and paid."""
+    whole = BookingNow(
+        id=BOOKING_ID,
+        state="confirmed",
+        origin="customer",
+        payment="online",
+        slot=SLOT,
+        hall_name="Большой зал",
+        people=4,
+        extras=(("Софит", 2), ("Фон", 1)),
+        total=PRICE,
+        paid=PRICE,
+        given_back=NOTHING,
+        hold_expires_at=HOLD_EXPIRES_AT,
+        terms=TERMS,
+        was_lost=False,
+        has_successor=False,
+    )
+    return replace(whole, **changes)
+
+
 def occasion_of(kind: str) -> Occasion:
     if kind in ("renewal", "period_end"):
         return Occasion("7", PERIOD_END)
+    if kind.startswith("booking_"):
+        return Occasion("told", slot=SLOT)
     return Occasion("canceled" if kind == "subscription_ended" else "told")
 
 
@@ -67,10 +100,50 @@ TRUE: dict[str, dict[str, Any]] = {
     "subscription_started": {"invoice": None},
     "subscription_ended": {"subscription": {"state": "canceled"}, "invoice": None},
 }
+_NO_OTHER: dict[str, Any] = dict.fromkeys(("subscription", "invoice", "attempt", "payment", "refund"))
+_TO_PAY = InvoiceNow(INVOICE_ID, "open", "2026-000043", PRICE, PRICE, HOLD_EXPIRES_AT, None, False, False)
+TRUE |= {
+    "booking_created": {
+        **_NO_OTHER,
+        "invoice": _TO_PAY,
+        "booking": booking(state="awaiting_payment", paid=NOTHING),
+    },
+    "booking_confirmed": {**_NO_OTHER, "booking": booking()},
+    "booking_rescheduled": {**_NO_OTHER, "booking": booking()},
+    "booking_cancelled": {**_NO_OTHER, "booking": booking(state="canceled", paid=NOTHING, given_back=PRICE)},
+    "booking_expired": {
+        **_NO_OTHER,
+        "invoice": replace(_TO_PAY, state="expired"),
+        "booking": booking(state="expired", paid=NOTHING),
+    },
+    "booking_money_late": {
+        **_NO_OTHER,
+        "invoice": replace(_TO_PAY, state="expired"),
+        "attempt": AttemptNow("succeeded", PRICE, False),
+        "payment": PaymentNow(PRICE, "411111******1111", NOW, False, is_going_back=True),
+        "booking": booking(state="expired", paid=NOTHING),
+    },
+    "booking_reminder": {**_NO_OTHER, "booking": booking()},
+    "booking_rating": {
+        **_NO_OTHER,
+        "booking": booking(state="completed"),
+        "studio": {"now": SLOT.ends_at + timedelta(hours=2)},
+    },
+}
+
+
+def true_situation(kind: str, **changes: Any) -> Situation:
+    """As it is when the kind is true, but for `changes`; those of a thing change what is true of it."""
+    true = situation(**TRUE[kind])
+    changed = {
+        name: replace(getattr(true, name), **change) if isinstance(change, dict) else change
+        for name, change in changes.items()
+    }
+    return replace(true, **changed)
 
 
 def letter(kind: str, locale: str = "ru", **changes: Any) -> Letter:
     """The letter of a kind when it is true, in one language."""
     customer = {"locale": locale, **changes.pop("customer", {})}
-    now = situation(**{**TRUE[kind], "customer": customer, **changes})
+    now = true_situation(kind, customer=customer, **changes)
     return render(kind, now, occasion_of(kind), PRICE, LINKS, NOW)

@@ -9,7 +9,8 @@ from uuid import UUID
 import pytest
 
 from notifications.email import RecipientRefused, compose, sender_address
-from notifications.rendering import Letter, one_line
+from notifications.rendering import Letter
+from notifications.writing import one_line
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 NOTIFICATION = UUID("0190f3a0-0000-7000-8000-000000000001")
@@ -28,6 +29,15 @@ def test_a_repeat_is_the_same_message() -> None:
     first, second = (bytes(compose(LETTER, NOTIFICATION, SENDER, "Анна", "a@example.org", NOW)) for _ in "12")
     assert first == second
     assert travelled()["Message-ID"] == f"<{NOTIFICATION}@example.org>"
+
+
+def test_answers_go_where_they_are_read_if_they_are_asked_for() -> None:
+    assert travelled()["Reply-To"] is None
+    desk = sender_address("hello@yoga.example.org", "Йога")
+    asking = compose(LETTER, NOTIFICATION, SENDER, "Анна", "a@example.org", NOW, desk)
+    assert str(email.message_from_bytes(bytes(asking), policy=default)["Reply-To"]) == (
+        "Йога <hello@yoga.example.org>"
+    )
 
 
 def test_both_parts_and_the_headers_of_a_machine_are_there() -> None:

@@ -7,8 +7,21 @@ import pytest
 
 from bus.events import EVENTS
 from bus.port import SUBSCRIPTIONS
-from notifications.kinds import KINDS, REMINDER_WAIT, Occasion, Verdict, decide
-from tests.unit.notifications.situations import EXPIRES_AT, NOW, PERIOD_END, TRUE, occasion_of, situation
+from notifications.kinds import KINDS, REMINDER_WAIT, VISIT_KINDS, Verdict, decide
+from notifications.occasions import Occasion, Slot
+from tests.unit.notifications.situations import (
+    EXPIRES_AT,
+    HALL_ID,
+    HOLD_EXPIRES_AT,
+    NOW,
+    PERIOD_END,
+    SLOT,
+    TRUE,
+    booking,
+    occasion_of,
+    situation,
+    true_situation,
+)
 
 CHANGED_SINCE: list[tuple[str, str, dict[str, Any]]] = [
     ("renewal", "invoice_paid", {"invoice": {"state": "paid"}}),
@@ -33,6 +46,28 @@ CHANGED_SINCE: list[tuple[str, str, dict[str, Any]]] = [
     ("subscription_started", "subscription_not_active", {"subscription": {"state": "canceled"}}),
     ("subscription_ended", "never_began", {"subscription": {"state": "canceled", "period_start": None}}),
     ("subscription_ended", "subscription_not_canceled", {"subscription": {"state": "active"}}),
+    ("invoice_issued", "told_with_booking", {"booking": booking()}),
+    ("payment_succeeded", "told_with_booking", {"booking": booking(), "payment": {"is_applied": False}}),
+    ("booking_created", "booking_confirmed", {"booking": {"state": "confirmed"}}),
+    ("booking_created", "booking_canceled", {"booking": {"state": "canceled"}}),
+    ("booking_created", "hold_nearly_over", {"studio": {"now": HOLD_EXPIRES_AT - timedelta(seconds=59)}}),
+    ("booking_confirmed", "booking_canceled", {"booking": {"state": "canceled"}}),
+    ("booking_confirmed", "rescheduled", {"booking": {"slot": Slot(HALL_ID, SLOT.starts_at, NOW)}}),
+    ("booking_confirmed", "booking_over", {"studio": {"now": SLOT.ends_at}}),
+    ("booking_rescheduled", "booking_no_show", {"booking": {"state": "no_show"}}),
+    ("booking_rescheduled", "told_again_since", {"has_newer_message": True}),
+    ("booking_cancelled", "booking_confirmed", {"booking": {"state": "confirmed"}}),
+    ("booking_expired", "booking_canceled", {"booking": {"state": "canceled"}}),
+    ("booking_expired", "booking_confirmed", {"booking": {"state": "confirmed"}}),
+    ("booking_expired", "booked_again", {"booking": {"has_successor": True}}),
+    ("booking_money_late", "payment_applied", {"payment": {"is_applied": True}}),
+    ("booking_money_late", "not_of_a_booking", {"booking": None}),
+    ("booking_reminder", "booking_begun", {"studio": {"now": SLOT.starts_at}}),
+    ("booking_reminder", "booking_canceled", {"booking": {"state": "canceled"}}),
+    ("booking_reminder", "rescheduled", {"booking": {"slot": Slot(HALL_ID, NOW, SLOT.ends_at)}}),
+    ("booking_rating", "booking_no_show", {"booking": {"state": "no_show"}}),
+    ("booking_rating", "rescheduled", {"booking": {"slot": Slot(HALL_ID, NOW, SLOT.ends_at)}}),
+    ("booking_rating", "booking_not_over", {"studio": {"now": SLOT.starts_at}}),
 ]
 
 
@@ -45,13 +80,15 @@ def test_a_message_is_sent_while_it_is_true(kind: str) -> None:
 def test_a_message_that_is_no_longer_so_is_superseded(
     kind: str, reason: str, changes: dict[str, Any]
 ) -> None:
-    decision = decide(KINDS[kind], situation(**{**TRUE[kind], **changes}), occasion_of(kind))
+    decision = decide(KINDS[kind], true_situation(kind, **changes), occasion_of(kind))
     assert (decision.verdict, decision.reason) == (Verdict.SUPERSEDED, reason)
 
 
-@pytest.mark.parametrize("kind", ["renewal", "invoice_issued", "payment_failed"])
+@pytest.mark.parametrize(
+    "kind", ["renewal", "invoice_issued", "payment_failed", "booking_created", "booking_expired"]
+)
 def test_nobody_is_asked_to_pay_while_money_may_be_moving(kind: str) -> None:
-    now = situation(**{**TRUE[kind], "invoice": {"money_in_flight": True}})
+    now = true_situation(kind, invoice={"money_in_flight": True})
     assert decide(KINDS[kind], now, occasion_of(kind)).verdict is Verdict.WAIT
 
 
@@ -70,6 +107,30 @@ def test_what_will_end_is_told_once_and_not_after_it_has_ended() -> None:
     over = situation(subscription={"is_ending": True, "state": "canceled"})
     assert decide(kind, ending, occasion).verdict is Verdict.SEND
     assert decide(kind, over, occasion).verdict is Verdict.SUPERSEDED
+
+
+@pytest.mark.parametrize(
+    ("origin", "verdict"), [("customer", Verdict.WAIT), ("staff", Verdict.SEND)], ids=["customer", "staff"]
+)
+def test_who_is_still_choosing_how_to_pay_is_not_written_to(origin: str, verdict: Verdict) -> None:
+    held = true_situation("booking_created", booking={"state": "held", "origin": origin}, invoice=None)
+    assert decide(KINDS["booking_created"], held, occasion_of("booking_created")).verdict is verdict
+
+
+def test_the_same_instant_in_another_zone_is_the_same_time() -> None:
+    moved = Slot(HALL_ID, SLOT.starts_at.astimezone(), SLOT.ends_at.astimezone())
+    now = true_situation("booking_reminder", booking={"slot": moved})
+    assert decide(KINDS["booking_reminder"], now, occasion_of("booking_reminder")).verdict is Verdict.SEND
+
+
+def test_a_receipt_is_sent_for_money_that_a_booking_needed() -> None:
+    now = true_situation("payment_succeeded", booking=booking())
+    assert decide(KINDS["payment_succeeded"], now, occasion_of("payment_succeeded")).verdict is Verdict.SEND
+
+
+def test_what_is_planned_ahead_of_a_visit_is_of_each_event() -> None:
+    assert set(VISIT_KINDS) == {"booking_reminder", "booking_rating"}
+    assert all(KINDS[name].is_of_each for name in VISIT_KINDS)
 
 
 def test_the_bus_brings_every_event_that_plans_a_message() -> None:

@@ -1,24 +1,33 @@
 """Letters say what happens to money and when, in both languages, and nothing in them must be fetched."""
 
 import re
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
 
 import pytest
 
-from notifications.kinds import KINDS, Occasion
+from booking.rules.terms import Tier
+from notifications.kinds import KINDS
 from notifications.links import read_link
+from notifications.money import Money
+from notifications.occasions import Occasion, Slot
 from notifications.rendering import Letter, render
-from notifications.situations import Line, Money
+from notifications.situations import Line
 from tests.unit.notifications.situations import (
+    BOOKING_ID,
     EXPIRES_AT,
+    HALL_ID,
+    HOLD_EXPIRES_AT,
     INVOICE_ID,
     KEY,
     LINKS,
+    NOTHING,
     NOW,
     PERIOD_END,
     PRICE,
+    SLOT,
     SUBSCRIPTION_ID,
+    booking,
     letter,
     situation,
 )
@@ -30,6 +39,18 @@ PART = {"ru": "490,50\u00a0₽", "en": "RUB\u00a0490.50"}
 ENDS = {"ru": "29\u00a0ноября\u00a02026", "en": "29\u00a0November\u00a02026"}
 EXPIRES = {"ru": "2\u00a0декабря\u00a02026, 01:00", "en": "2\u00a0December\u00a02026, 01:00"}
 TODAY = {"ru": "21\u00a0ноября\u00a02026", "en": "21\u00a0November\u00a02026"}
+# By the studio's clock.
+VISIT = {
+    "ru": "четверг, 26\u00a0ноября\u00a02026, 12:00–14:00",
+    "en": "Thursday, 26\u00a0November\u00a02026, 12:00–14:00",
+}
+EXTRAS = {"ru": "Софит × 2, Фон", "en": "Софит × 2, Фон"}
+HELD_UNTIL = {"ru": "21\u00a0ноября\u00a02026, 16:00", "en": "21\u00a0November\u00a02026, 16:00"}
+WHOLE = {
+    "ru": "до 24\u00a0ноября\u00a02026, 12:00, вернём все деньги",
+    "en": "by 24\u00a0November\u00a02026, 12:00, all of your money",
+}
+HALF = {"ru": "25\u00a0ноября\u00a02026, 12:00, вернём 50 %", "en": "25\u00a0November\u00a02026, 12:00, 50 %"}
 NO_CHARGE = {"ru": "не спис", "en": "othing was charged"}
 
 # What each letter must tell, by language.
@@ -42,6 +63,14 @@ FACTS: dict[str, list[dict[str, str]]] = {
     "refund": [PART],
     "subscription_started": [ENDS],
     "subscription_ended": [],
+    "booking_created": [SUM, VISIT, HELD_UNTIL],
+    "booking_confirmed": [SUM, VISIT, EXTRAS, WHOLE, HALF],
+    "booking_rescheduled": [SUM, VISIT, EXTRAS, WHOLE, HALF],
+    "booking_cancelled": [SUM, VISIT],
+    "booking_expired": [VISIT, HELD_UNTIL],
+    "booking_money_late": [SUM, VISIT],
+    "booking_reminder": [SUM, VISIT, EXTRAS, WHOLE],
+    "booking_rating": [VISIT],
 }
 # Whoever reads these words alone learns nothing about their money.
 BARE_WORDS = re.compile(
@@ -71,7 +100,7 @@ def test_a_letter_has_its_facts_in_text_and_html(kind: str, language: str) -> No
     for fact in FACTS[kind]:
         assert fact[language] in written.text
         assert fact[language] in written.html
-    assert "Стандарт" in written.text + written.subject
+    assert ("Большой зал" if kind.startswith("booking_") else "Стандарт") in written.text + written.subject
     assert f'<html lang="{language}">' in written.html
 
 
@@ -185,3 +214,125 @@ def test_a_name_with_quotation_marks_stands_in_quotation_marks(language: str, pl
         "subscription_ended", language, subscription={"plan_name": "Клуб «Соло»", "state": "canceled"}
     )
     assert plan in written.subject
+
+
+# ---------------------------------------------------------------- bookings
+
+
+def test_a_booking_is_paid_or_given_up_by_links_that_end_with_its_hold() -> None:
+    assert links_of(letter("booking_created")) == [
+        ("pay", INVOICE_ID, HOLD_EXPIRES_AT),
+        ("cancel_booking", BOOKING_ID, HOLD_EXPIRES_AT),
+    ]
+
+
+@pytest.mark.parametrize("kind", ["booking_confirmed", "booking_rescheduled", "booking_reminder"])
+def test_a_confirmed_booking_can_be_canceled_until_it_begins(kind: str) -> None:
+    assert links_of(letter(kind)) == [("cancel_booking", BOOKING_ID, SLOT.starts_at)]
+    begun = {"now": SLOT.starts_at}
+    assert links_of(letter(kind, studio=begun)) == []
+    assert "отменить" not in letter(kind, studio=begun).text
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_who_pays_on_site_reads_how_much(language: str) -> None:
+    unpaid = {"payment": "on_site", "paid": NOTHING}
+    written = letter("booking_confirmed", language, booking=unpaid)
+    words = {"ru": "К оплате на месте: ", "en": "To pay on site: "}
+    assert words[language] + SUM[language] in written.text
+    assert WHOLE[language] not in written.text
+    part = letter("booking_confirmed", language, booking={"payment": "on_site", "paid": Money(99_950, "RUB")})
+    assert words[language] + PART[language] in part.text
+
+
+def test_terms_that_are_past_are_not_promised() -> None:
+    soon = {"now": SLOT.starts_at - timedelta(hours=30)}
+    written = letter("booking_reminder", studio=soon).text
+    assert WHOLE["ru"] not in written
+    assert HALF["ru"] in written
+    late = letter("booking_reminder", studio={"now": SLOT.starts_at - timedelta(hours=23)}).text
+    assert "Если отменить сейчас, деньги не вернутся." in late
+
+
+def test_tiers_that_give_the_same_are_one() -> None:
+    moved = letter("booking_confirmed", booking={"terms": (Tier(48, 50), Tier(24, 50), Tier(0, 0))}).text
+    assert moved.count("50 %") == 1
+    assert HALF["ru"] in moved
+
+
+@pytest.mark.parametrize(
+    ("paid", "given_back", "words"),
+    [
+        (NOTHING, NOTHING, "Платить ничего не нужно."),
+        (PRICE, NOTHING, "По условиям отмены деньги не возвращаются."),
+        (Money(99_950, "RUB"), Money(49_050, "RUB"), "Возвращаем 490,50\u00a0₽:"),
+    ],
+)
+def test_a_canceled_booking_says_what_goes_back(paid: Money, given_back: Money, words: str) -> None:
+    assert words in letter("booking_cancelled", booking={"paid": paid, "given_back": given_back}).text
+
+
+def test_a_moved_booking_says_what_the_difference_is() -> None:
+    dearer = letter("booking_rescheduled", invoice=situation().invoice)
+    assert "Доплатить: 1\u00a0490\u00a0₽" in dearer.text
+    assert [purpose for purpose, _, _ in links_of(dearer)] == ["pay", "cancel_booking"]
+    cheaper = letter("booking_rescheduled", booking={"given_back": Money(49_050, "RUB")})
+    assert "возвращаем 490,50\u00a0₽" in cheaper.text
+    assert "стоит" not in letter("booking_rescheduled").text
+
+
+def test_a_booking_that_late_money_brought_back_says_so() -> None:
+    assert "снова ваше" in letter("booking_confirmed", booking={"was_lost": True}).text
+
+
+def test_late_money_goes_back_or_is_looked_at_as_the_studio_does_it() -> None:
+    assert "Возвращаем деньги" in letter("booking_money_late").text
+    left = letter("booking_money_late", payment={"is_going_back": False}).text
+    assert "Возвращаем" not in left
+    assert "разберёмся" in left
+    twice = letter("booking_money_late", booking={"state": "confirmed"})
+    assert "Время уже не за вами" not in twice.text
+    assert "Лишний платёж" in twice.subject
+    other = letter("booking_money_late", booking={"state": "awaiting_payment"})
+    assert "сумма не та" in other.text
+
+
+def test_a_time_that_staff_holds_is_told_before_anybody_said_how_to_pay() -> None:
+    held = letter("booking_created", booking={"state": "held", "origin": "staff"}, invoice=None)
+    assert "К оплате: 1\u00a0490\u00a0₽" in held.text
+    assert [purpose for purpose, _, _ in links_of(held)] == ["cancel_booking"]
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_who_is_asked_to_answer_is_not_told_not_to(language: str) -> None:
+    words = {"ru": "Отвечать на это письмо не нужно", "en": "There is no need to reply"}
+    asking = {kind for kind in KINDS if words[language] not in letter(kind, language).text}
+    assert asking == {name for name, kind in KINDS.items() if kind.wants_answer} == {"booking_rating"}
+
+
+@pytest.mark.parametrize(
+    ("starts", "ends", "timezone", "words"),
+    [
+        ((11, 26, 20), (11, 26, 21), "Europe/Moscow", "четверг, 26\u00a0ноября\u00a02026, 23:00–24:00"),
+        (
+            (11, 26, 20),
+            (11, 26, 22),
+            "Europe/Moscow",
+            "четверг, 26\u00a0ноября\u00a02026, 23:00 – пятница, 27\u00a0ноября\u00a02026, 01:00",
+        ),
+        # The clock is set back from 3 to 2 in Berlin.
+        (
+            (10, 25, 0),
+            (10, 25, 1),
+            "Europe/Berlin",
+            "воскресенье, 25\u00a0октября\u00a02026, 02:00 (UTC+0200)–02:00 (UTC+0100)",
+        ),
+    ],
+)
+def test_a_visit_is_told_by_the_studios_clock(
+    starts: tuple[int, int, int], ends: tuple[int, int, int], timezone: str, words: str
+) -> None:
+    at = Slot(HALL_ID, datetime(2026, *starts, tzinfo=UTC), datetime(2026, *ends, tzinfo=UTC))
+    written = letter("booking_rating", studio={"timezone": timezone}, booking={"slot": at})
+    assert f"Когда: {words}\n" in written.text
+    assert booking().slot == SLOT

@@ -1,0 +1,120 @@
+"""A studio's halls, what their time costs, extras and booking terms, for the admin that changes them.
+
+Called in the transaction of the studio; making them is `storage.studios`. Bookings keep what they were made
+with, whatever is changed here. A tariff is never changed: setting one locks its hall, so that two people who
+set tariffs at once come one after the other.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import Connection, TextClause, text
+
+from kit.canonical import canonical_json
+from kit.errors import NotFound
+
+TARIFFS_LIMIT: Final = 1_000
+# Included, so many people are everybody.
+EVERYBODY: Final = 10_000
+# JSON columns, bound as text.
+_JSON: Final = frozenset({"hours", "rates", "duration_tiers", "cancellation_terms"})
+_HALL_COLUMNS: Final = (
+    "name", "description", "capacity", "equipment", "hours", "step_minutes", "minutes_min", "minutes_max",
+    "buffer_before_minutes", "buffer_after_minutes", "notice_minutes", "horizon_days", "position",
+    "is_active",
+)  # fmt: skip
+_EXTRA_COLUMNS: Final = ("name", "amount_minor", "stock", "is_active")
+_TERMS_COLUMNS: Final = (
+    "hold_seconds", "staff_hold_seconds", "quote_seconds", "holds_limit", "pays_on_site", "late_money",
+    "reschedule_hours_before", "cancellation_terms",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class TariffVersion:
+    """One version of what a hall's time costs; `rates` and `duration_tiers` are JSON."""
+
+    version: int
+    effective_from: datetime
+    per_hour_minor: int
+    rates: list[dict[str, Any]]
+    duration_tiers: list[dict[str, Any]]
+    people_included: int
+    per_person_hour_minor: int
+    rounding_minor: int
+
+
+def _read(table: str, columns: Sequence[str], lock: str = "") -> TextClause:
+    return text(f"SELECT {', '.join(columns)} FROM {table} WHERE id = :id {lock}")  # noqa: S608
+
+
+def _write(table: str, columns: Sequence[str]) -> TextClause:
+    values = (f"{name} = {f'CAST(:{name} AS jsonb)' if name in _JSON else f':{name}'}" for name in columns)
+    return text(f"UPDATE {table} SET {', '.join(values)} WHERE id = :id")  # noqa: S608
+
+
+_LOCK: Final = "FOR NO KEY UPDATE"
+_HALL, _LOCK_HALL = _read("hall", _HALL_COLUMNS), _read("hall", _HALL_COLUMNS, _LOCK)
+_EXTRA, _LOCK_EXTRA = _read("extra", _EXTRA_COLUMNS), _read("extra", _EXTRA_COLUMNS, _LOCK)
+_TERMS, _LOCK_TERMS = _read("studio", _TERMS_COLUMNS), _read("studio", _TERMS_COLUMNS, _LOCK)
+_CHANGE_HALL = _write("hall", _HALL_COLUMNS)
+_CHANGE_EXTRA = _write("extra", _EXTRA_COLUMNS)
+_CHANGE_TERMS = _write("studio", _TERMS_COLUMNS)
+_TARIFFS = text(f"""
+    SELECT version, effective_from, per_hour_minor, rates, duration_tiers, people_included,
+        per_person_hour_minor, rounding_minor
+    FROM tariff WHERE hall_id = :hall_id ORDER BY version DESC LIMIT {TARIFFS_LIMIT}
+""")  # noqa: S608
+
+
+def get_hall(connection: Connection, hall_id: UUID, *, lock: bool = False) -> dict[str, Any]:
+    """The columns that may change. Raises NotFound."""
+    return _get(connection, _LOCK_HALL if lock else _HALL, hall_id, "hall")
+
+
+def change_hall(connection: Connection, hall_id: UUID, columns: Mapping[str, object]) -> None:
+    """Writes the columns of `get_hall`, of a hall that the caller has locked. Raises IntegrityError for a
+    name that another has."""
+    connection.execute(_CHANGE_HALL, _bound(columns, hall_id))
+
+
+def get_extra(connection: Connection, extra_id: UUID, *, lock: bool = False) -> dict[str, Any]:
+    """The columns that may change. Raises NotFound."""
+    return _get(connection, _LOCK_EXTRA if lock else _EXTRA, extra_id, "extra")
+
+
+def change_extra(connection: Connection, extra_id: UUID, columns: Mapping[str, object]) -> None:
+    """Writes the columns of `get_extra`, as `change_hall` does."""
+    connection.execute(_CHANGE_EXTRA, _bound(columns, extra_id))
+
+
+def get_booking_terms(connection: Connection, studio_id: UUID, *, lock: bool = False) -> dict[str, Any]:
+    """How the studio takes bookings: holds, quotes, late money, moving and cancellation. Raises NotFound."""
+    return _get(connection, _LOCK_TERMS if lock else _TERMS, studio_id, "studio")
+
+
+def change_booking_terms(connection: Connection, studio_id: UUID, columns: Mapping[str, object]) -> None:
+    """Writes the columns of `get_booking_terms`."""
+    connection.execute(_CHANGE_TERMS, _bound(columns, studio_id))
+
+
+def list_tariffs(connection: Connection, hall_id: UUID) -> list[TariffVersion]:
+    """The newest first, TARIFFS_LIMIT at most."""
+    return [TariffVersion(*row) for row in connection.execute(_TARIFFS, {"hall_id": hall_id})]
+
+
+def _bound(columns: Mapping[str, object], row_id: UUID) -> dict[str, object]:
+    written = {
+        name: canonical_json(value).decode() if name in _JSON else value for name, value in columns.items()
+    }
+    return {**written, "id": row_id}
+
+
+def _get(connection: Connection, statement: TextClause, row_id: UUID, what: str) -> dict[str, Any]:
+    row = connection.execute(statement, {"id": row_id}).mappings().one_or_none()
+    if row is None:
+        raise NotFound(what=what, id=str(row_id))
+    return dict(row)
