@@ -11,12 +11,19 @@ import typer
 from sqlalchemy import Connection
 
 from billing.periods import PeriodUnit
-from cli.connections import SeedSettings, owner_connection
+from cli.connections import SeedSettings, database_url, owner_connection
+from cli.demo_halls import seed_halls
 from kit.ids import derived_id
 from runtime.settings import load_settings
 from storage.sealing import seal
 from storage.staff import StaffRow, insert_staff_member
-from storage.studios import create_plan, create_price, create_provider_account, create_studio
+from storage.studios import (
+    create_plan,
+    create_price,
+    create_provider_account,
+    create_studio,
+    set_clock_offset,
+)
 from web.passwords import hash_password
 
 group = typer.Typer(no_args_is_help=True, help="The demo studio.")
@@ -24,6 +31,7 @@ group = typer.Typer(no_args_is_help=True, help="The demo studio.")
 DEMO_HOST = "localhost"
 CALLBACKS = ("check", "pay", "fail", "refund")
 TWIN_TIMEOUT_SECONDS = 10.0
+CLOCK_SECONDS_MAX = 366 * 86_400
 DEMO_STUDIO_ID: UUID = derived_id("demo", "studio")
 DEMO_PROVIDER_ACCOUNT_ID: UUID = derived_id("demo", "provider_account", "cloudpayments")
 # Long before anybody's clock, a test studio's included.
@@ -88,11 +96,6 @@ class TwinAccount:
     widget_script_url: str
 
 
-@group.callback()
-def keep_group() -> None:
-    """A group stays one, also while it has a single command."""
-
-
 @group.command()
 def seed(
     public_id: Annotated[str, typer.Option(help="The terminal's public id at the twin.")],
@@ -107,7 +110,7 @@ def seed(
         str | None, typer.Option(help="The client API, as the twin reaches it: told to the twin.")
     ] = None,
 ) -> None:
-    """Create the demo studio with plans, prices, staff and a provider account, or update addresses."""
+    """Create the demo studio with plans, prices, halls, staff and a provider account, or update addresses."""
     settings = load_settings(SeedSettings)
     account = TwinAccount(public_id, secret, api_url, widget_script_url)
     with owner_connection(settings.database_url.get_secret_value()) as connection:
@@ -117,6 +120,17 @@ def seed(
     if callbacks_url is not None:
         tell_twin(account, callbacks_url)
     typer.echo(DEMO_STUDIO_ID)
+
+
+@group.command()
+def clock(
+    seconds: Annotated[
+        int, typer.Argument(min=0, max=CLOCK_SECONDS_MAX, help="0: as it is everywhere else.")
+    ],
+) -> None:
+    """Put the demo studio's own clock ahead of the world's."""
+    with owner_connection(database_url()) as connection:
+        set_clock_offset(connection, DEMO_STUDIO_ID, seconds)
 
 
 def tell_twin(account: TwinAccount, callbacks_url: str) -> None:
@@ -147,6 +161,7 @@ def seed_demo(
     )
     for offer in OFFERS:
         _create_offer(connection, offer)
+    seed_halls(connection, DEMO_STUDIO_ID, _PRICES_FROM)
     create_provider_account(
         connection,
         DEMO_PROVIDER_ACCOUNT_ID,

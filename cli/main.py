@@ -24,7 +24,7 @@ from cli import (
 )
 from cli.service_urls import ServiceUrlWrong
 from models.logins import LoginRefused
-from models.migrate import RolesMissing
+from models.migrate import MigrationRefused, RolesMissing
 from runtime.logging import configure
 from storage.sealing import SealingKeyWrong
 from storage.verification import InvariantsMissing
@@ -56,6 +56,7 @@ def main() -> None:
     except (
         BackupFailed,
         RolesMissing,
+        MigrationRefused,
         SealingKeyWrong,
         InvariantsMissing,
         ServiceUrlWrong,

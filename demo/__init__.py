@@ -1,5 +1,5 @@
-"""The story of one customer, played over HTTP against a running installation: `python -m demo --help`.
+"""The story of some customers, played over HTTP against a running installation: `python -m demo --help`.
 
 `./run` starts it, and so may anybody. It is an ordinary client of the API, a payer at the provider's page,
-and for one step the studio's staff at the command line. It never imports the product.
+and in places the studio's staff at the command line. It never imports the product.
 """

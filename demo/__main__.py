@@ -19,7 +19,7 @@ def main() -> int:
     """The exit code."""
     parser = argparse.ArgumentParser(
         prog="python -m demo",
-        description="Play one customer's story over HTTP.",
+        description="Play some customers' story over HTTP.",
         epilog="Staff signs in with STAFF_PASSWORD; `billbus` checks the books, with our DATABASE_URL.",
     )
     parser.add_argument("--api", required=True, help="the client API, by the studio's host")

@@ -7,7 +7,8 @@ import ssl
 import time
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
+from copy import copy
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self
 
@@ -29,6 +30,14 @@ class Answer:
     resource: Json
 
 
+@dataclass(frozen=True)
+class Problem:
+    """A refused command: the problem's code and facts."""
+
+    code: str
+    facts: Json = field(default_factory=dict)
+
+
 class ApiClient:
     """One customer's connection; `trusted` says whose certificates are believed, if not the usual ones."""
 
@@ -37,6 +46,7 @@ class ApiClient:
         self._http = httpx.Client(
             base_url=url, timeout=REQUEST_SECONDS_MAX, trust_env=False, verify=trusted or True
         )
+        self._own_headers: dict[str, str] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -48,7 +58,13 @@ class ApiClient:
 
     def sign_in_with(self, access_token: str) -> None:
         """From now on requests are this customer's."""
-        self._http.headers["Authorization"] = f"Bearer {access_token}"
+        self._own_headers = {"Authorization": f"Bearer {access_token}"}
+
+    def another(self) -> "ApiClient":
+        """Somebody else at the same API, over the same connections; they end with this one's."""
+        other = copy(self)
+        other._own_headers = {}
+        return other
 
     def get(self, path: str) -> Json:
         """Raises StepFailed unless it is 200."""
@@ -60,23 +76,28 @@ class ApiClient:
 
     def command(self, path: str, body: Mapping[str, object] | None, deadline: float) -> Answer:
         """Sends a command under a key of its own and waits until it is applied. Raises StepFailed."""
+        answer = self.try_command(path, body, deadline)
+        if isinstance(answer, Problem):
+            raise StepFailed(f"POST {path}: applied", str(answer))
+        return answer
+
+    def try_command(self, path: str, body: Mapping[str, object] | None, deadline: float) -> Answer | Problem:
+        """The same for a command that may be refused. Raises StepFailed when it is neither."""
         headers = {"Idempotency-Key": str(uuid.uuid4()), "Prefer": f"wait={WAIT_SECONDS}"}
         answer = self._send("POST", path, body, headers)
         if answer.status_code != 202:
-            expect(answer.is_success, f"POST {path}: applied", _shown(answer))
-            return Answer("applied", answer.json())
+            return _decided(answer, "applied")
         location = answer.headers["Location"]
-        operation = wait_for(
+        wait_for(
             lambda: self.get(location),
             lambda seen: seen["state"] != "accepted",
             f"POST {path}: an answer",
             deadline,
         )
-        expect(operation["state"] == "applied", f"POST {path}: applied", operation)
         # The same request again is the same command: now it answers with the resource.
         again = self._send("POST", path, body, headers)
-        expect(again.is_success and again.status_code != 202, f"POST {path}: its result", _shown(again))
-        return Answer("202, applied", again.json())
+        expect(again.status_code != 202, f"POST {path}: its result", _shown(again))
+        return _decided(again, "202, applied")
 
     def _send(
         self,
@@ -86,7 +107,8 @@ class ApiClient:
         headers: Mapping[str, str] | None = None,
     ) -> httpx.Response:
         try:
-            return self._http.request(method, path, json=body, headers=headers)
+            own = {**self._own_headers, **(headers or {})}
+            return self._http.request(method, path, json=body, headers=own)
         except httpx.HTTPError as error:
             raise StepFailed(f"{method} {path}: an answer from {self._http.base_url}", repr(error)) from error
 
@@ -100,6 +122,14 @@ class ApiClient:
 def remaining(deadline: float) -> float:
     """Seconds until then, at least a little."""
     return max(0.1, deadline - time.monotonic())
+
+
+def _decided(answer: httpx.Response, seen: str) -> Answer | Problem:
+    if answer.status_code == 409:
+        problem: Json = answer.json()
+        return Problem(problem["code"], problem.get("facts", {}))
+    expect(answer.is_success, f"POST {answer.request.url.path}: applied", _shown(answer))
+    return Answer(seen, answer.json())
 
 
 def _shown(answer: httpx.Response) -> str:

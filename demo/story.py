@@ -1,4 +1,4 @@
-"""The main job, step by step: a customer subscribes, pays, gets the money back and leaves; then the books.
+"""The main job, step by step: a customer subscribes, pays, has it back and leaves; bookings; the books.
 
 Called by `demo.__main__`. Each step is a method that says what happened and raises StepFailed otherwise; the
 order of STEPS is the order of the story. How steps are shown is not decided here.
@@ -7,32 +7,24 @@ order of STEPS is the order of the story. How steps are shown is not decided her
 import secrets
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
 
 import httpx
 
 from demo.amounts import spoken
+from demo.bookings import BOOKING_STEPS, BookingStory
 from demo.client import ApiClient, Json, remaining
 from demo.expectations import StepFailed, expect, wait_for
 from demo.payer import press_button
 from demo.staff import billbus
+from demo.told import Told
+from demo.twin import Twin
 
 STEP_SECONDS_MAX = 30.0
-TWIN_SECONDS_MAX = 10.0
+MAILBOX_SECONDS_MAX = 10.0
 PREFERRED_PLAN = "month"
 REFUND_REASON = "Переезжаю в другой город"
 API = "/api/v1"
 ADMIN_API = "/admin/api/v1"
-
-
-@dataclass(frozen=True)
-class Told:
-    """What a step tells: in words, what became of its command if it sent one, and the states it left."""
-
-    what: str
-    command: str = ""
-    states: str = ""
 
 
 class Story:
@@ -50,7 +42,8 @@ class Story:
         self._api = api
         self._staff = staff
         self._credentials = {"email": staff_email, "password": staff_password}
-        self._twin_url = twin_url.rstrip("/")
+        self._twin = Twin(twin_url)
+        self.bookings = BookingStory(api, self._twin)
         self._mailbox_url = mailbox_url.rstrip("/")
         self._email = ""
         self._price: Json = {}
@@ -177,7 +170,7 @@ class Story:
 
     def verify_books(self, deadline: float) -> Told:
         wait_for(
-            self._callbacks,
+            lambda: self._twin.callbacks(self._attempt_id),
             lambda seen: all(one["state"] == "delivered" for one in seen),
             "every callback delivered",
             deadline,
@@ -189,7 +182,7 @@ class Story:
         """What has just been delivered may still be on its way through the bus: then once more."""
         while True:
             try:
-                return billbus(["verify", "--settled", "--twin", self._twin_url], remaining(deadline))
+                return billbus(["verify", "--settled", "--twin", self._twin.url], remaining(deadline))
             except StepFailed:
                 if time.monotonic() > deadline - STEP_SECONDS_MAX / 2:
                     raise
@@ -208,30 +201,27 @@ class Story:
         return refund
 
     def _pay_callback(self) -> Json | None:
-        return next((one for one in self._callbacks() if one["name"] == "pay"), None)
+        told = self._twin.callbacks(self._attempt_id)
+        return next((one for one in told if one["name"] == "pay"), None)
 
     def _find_letter(self, words: str) -> Json | None:
         """The newest letter to our customer that holds these words."""
         try:
             answer = httpx.get(
-                f"{self._mailbox_url}/_mailbox/messages", timeout=TWIN_SECONDS_MAX, trust_env=False
+                f"{self._mailbox_url}/_mailbox/messages", timeout=MAILBOX_SECONDS_MAX, trust_env=False
             )
             letters: list[Json] = answer.raise_for_status().json()
         except httpx.HTTPError as error:
             raise StepFailed(f"the mailbox at {self._mailbox_url}", repr(error)) from error
         return next((one for one in letters if self._email in one["to"] and words in one["text"]), None)
 
-    def _callbacks(self) -> list[Json]:
-        """The provider's notifications about this payment, as its twin keeps them."""
-        try:
-            answer = httpx.get(f"{self._twin_url}/_twin/ledger", timeout=TWIN_SECONDS_MAX, trust_env=False)
-            rows: list[dict[str, Any]] = answer.raise_for_status().json()["callbacks"]
-        except httpx.HTTPError as error:
-            raise StepFailed(f"the twin's ledger at {self._twin_url}", repr(error)) from error
-        return [row for row in rows if row["invoice_id"] == self._attempt_id]
-
 
 Step = Callable[[Story, float], Told]
+
+
+def _of_bookings(step: Callable[[BookingStory, float], Told]) -> Step:
+    return lambda story, deadline: step(story.bookings, deadline)
+
 
 STEPS: tuple[tuple[str, Step], ...] = (
     ("A customer registers", Story.register),
@@ -247,5 +237,6 @@ STEPS: tuple[tuple[str, Step], ...] = (
     ("Staff approves it", Story.approve_refund),
     ("The money goes back", Story.get_money_back),
     ("Cancels", Story.cancel),
+    *((title, _of_bookings(step)) for title, step in BOOKING_STEPS),
     ("The books are checked", Story.verify_books),
 )

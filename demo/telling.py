@@ -15,7 +15,7 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
-from demo.story import Told
+from demo.told import Told
 
 REFRESH_PER_SECOND = 10
 PLAIN_TITLE_WIDTH = 26

@@ -1,7 +1,7 @@
 """Setting a studio up: the rows that must be there before the first command.
 
-Called by the CLI and by tests, on a connection of the owner's; the admin pages have a narrower role of their
-own. Each function is idempotent by the id it is given, so that seeding again is harmless.
+Called by the CLI and by tests, on a connection of the owner's, and by the admin for halls, under its role.
+Each function is idempotent by the id it is given, so that seeding again is harmless.
 """
 
 from collections.abc import Mapping, Sequence

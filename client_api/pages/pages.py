@@ -1,4 +1,4 @@
-"""The routes of the pages. They read through the API's own queries and send nothing but a demo sign-in."""
+"""The routes of the pages. They read through the rooms' own queries and send nothing but a demo sign-in."""
 
 from collections.abc import Mapping
 from importlib.resources import files
@@ -12,6 +12,7 @@ from fastapi.staticfiles import StaticFiles
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from client_api.pages.halls import list_hall_cards
 from client_api.pages.phases import CHANGING, Phase, decide_phase
 from client_api.pages.words import Language, choose_language, words_of
 from client_api.queries.catalog import list_plans
@@ -23,8 +24,8 @@ from client_api.routers.authentication import sign_in
 from client_api.services import Services, ServicesOf, StudioId
 from client_api.views import TokensView
 from kit.ids import new_id
-from notifications.formats import money_text
-from notifications.situations import Money
+from notifications.formats import money_text, time_text
+from notifications.money import Money
 from providers.cloudpayments.widget import widget_json
 from storage.database import tenant
 from web.problems import not_found
@@ -52,8 +53,44 @@ def home(request: Request, services: ServicesOf, studio_id: StudioId) -> HTMLRes
     """What is sold here; the script adds what is the visitor's own."""
     with tenant(services.engine, studio_id) as connection:
         studio = get_studio(connection, studio_id)
-        plans = list_plans(connection, studio.now(services.clock()))
-    return show_page(request, studio, "home.html", {"plans": plans, "demo": services.settings.demo_sign_in})
+        now = studio.now(services.clock())
+        plans = list_plans(connection, now)
+        halls = list_hall_cards(connection, now)
+    own = {"plans": plans, "has_halls": bool(halls), "demo": services.settings.demo_sign_in}
+    return show_page(request, studio, "home.html", own)
+
+
+@router.get("/book")
+def book(request: Request, services: ServicesOf, studio_id: StudioId) -> HTMLResponse:
+    """The halls; the script finds a free time, what it costs, and holds it. It moves a booking as well."""
+    with tenant(services.engine, studio_id) as connection:
+        studio = get_studio(connection, studio_id)
+        now = studio.now(services.clock())
+        halls = list_hall_cards(connection, now)
+    own = {
+        "halls": halls,
+        "halls_json": _json_in_page([hall.facts for hall in halls]),
+        "now": now.isoformat(),
+        "demo": services.settings.demo_sign_in,
+    }
+    return show_page(request, studio, "book.html", own)
+
+
+@router.get("/bookings/{booking_id}")
+def booking(booking_id: str, request: Request, services: ServicesOf, studio_id: StudioId) -> HTMLResponse:
+    """One booking, for the script to fill: whose it is, or whether there is one, only the API may tell."""
+    with tenant(services.engine, studio_id) as connection:
+        studio = get_studio(connection, studio_id)
+    try:
+        own_id = UUID(booking_id)
+    except ValueError:
+        return show_page(request, studio, "missing.html", {}, status=404)
+    own = {
+        "booking_id": own_id,
+        "now": studio.now(services.clock()).isoformat(),
+        "demo": services.settings.demo_sign_in,
+    }
+    return show_page(request, studio, "booking.html", own)
 
 
 @router.post("/demo/sign-in")
@@ -146,15 +183,24 @@ def _payment_page(
         template,
         {
             "attempt": attempt,
-            "phase": "offered_again" if phase is Phase.OFFERED and attempt.declines else phase.value,
+            "phase": _phase_words(attempt, phase),
             "is_offered": phase is Phase.OFFERED,
             "is_changing": phase in CHANGING,
             "mark": _mark(attempt, phase),
+            "time_text": time_text,
             "refresh_seconds": REFRESH_SECONDS,
             **more,
         },
         script_origin=script_origin,
     )
+
+
+def _phase_words(attempt: Attempt, phase: Phase) -> str:
+    if phase is Phase.OFFERED and attempt.declines:
+        return "offered_again"
+    if phase is Phase.KEPT and attempt.booking_id:
+        return "kept_booking"
+    return phase.value
 
 
 def show_page(
@@ -172,8 +218,12 @@ def show_page(
     accepted = "" if locale else request.headers.get("accept-language", "")
     language = choose_language(request.query_params.get("lang"), accepted, locale or studio.locale)
     words = words_of(language)
+    asked = request.query_params.get("lang")
+    # Once a visitor has asked for a language, the next page is in it too.
+    suffix = f"?lang={language}" if asked == language else ""
     text = _templates.get_template(template).render(
         studio=studio,
+        suffix=suffix,
         language=language,
         other_language=_other(language),
         path=request.url.path,

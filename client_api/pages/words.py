@@ -2,16 +2,19 @@
 
 from typing import Final, Literal, TypeAlias
 
+from client_api.pages.booking_words import BOOKING_WORDS
+
 Language: TypeAlias = Literal["ru", "en"]
 LANGUAGES: Final[tuple[Language, ...]] = ("ru", "en")
 HEADER_LENGTH_LIMIT: Final = 200
 
 # Key: (Russian, English).
 _WORDS: Final[dict[str, tuple[str, str]]] = {
+    **BOOKING_WORDS,
     "other_language": ("English", "По-русски"),
     "about": (
-        "Здесь работает Billbus: подписки, счета и оплата этой студии.",
-        "Billbus runs here: subscriptions, invoices and payments of this studio.",
+        "Здесь работает Billbus: залы, подписки, счета и оплата этой студии.",
+        "Billbus runs here: halls, subscriptions, invoices and payments of this studio.",
     ),
     "about_more": (
         "Программам — документация API, людям — эта страница.",
@@ -139,6 +142,26 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
     "link_cancel_note": (
         "Она будет работать до этого дня, потом закончится. Неоплаченный счёт закроется, деньги не спишутся.",
         "It works until that day and then ends. An unpaid invoice is closed, and nothing is charged.",
+    ),
+    "link_cancel_booking_title": ("Отменить бронирование", "Cancel the booking"),
+    "link_cancel_booking": ("Отменить бронирование", "Cancel the booking"),
+    "link_cancel_booking_back": ("Вернём:", "Comes back:"),
+    "link_cancel_booking_kept": ("Не вернётся по условиям отмены:", "Is kept by the terms of canceling:"),
+    "link_cancel_booking_note": (
+        "По кнопке время сразу освободится для других.",
+        "The button makes the time free for others at once.",
+    ),
+    "link.booking_gone": (
+        "Этого бронирования больше нет: время свободно, платить ничего не нужно.",
+        "This booking does not hold any more: the time is free, and there is nothing to pay.",
+    ),
+    "link.booking_begun": (
+        "Отменить уже нельзя: время началось или прошло.",
+        "It is too late to cancel: the time has begun or is over.",
+    ),
+    "link.booking_in_flight": (
+        "Банк обрабатывает платёж. Отменить можно будет, когда он закончит.",
+        "The bank is processing a payment. You can cancel when it is done.",
     ),
     "link.paid": (
         "Этот счёт уже оплачен. Платить ещё раз не нужно.",

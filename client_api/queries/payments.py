@@ -19,12 +19,20 @@ _COLUMNS = """
         attempt.method, attempt.amount_minor, attempt.currency, attempt.return_url, attempt.redirect_url,
         attempt.decline_code, attempt.decline_category, attempt.declines, attempt.created_at,
         attempt.provider_account_id, invoice.state AS invoice_state, invoice.number AS invoice_number,
-        invoice.expires_at, invoice.subscription_id, invoice.total_minor - invoice.paid_minor AS due_minor,
+        invoice.expires_at, invoice.subscription_id, invoice.booking_id,
+        invoice.total_minor - invoice.paid_minor AS due_minor,
         account.provider, account.public_id, account.api_url, account.widget_script_url, account.is_test,
-        (SELECT description FROM invoice_line WHERE invoice_line.invoice_id = invoice.id
-         ORDER BY position LIMIT 1) AS description
+        COALESCE(
+            (SELECT hall.name || to_char(starts_at AT TIME ZONE studio.timezone, ', DD.MM.YYYY HH24:MI')
+                || to_char(ends_at AT TIME ZONE studio.timezone, '–HH24:MI')
+             FROM booking AS booked JOIN hall ON hall.id = booked.hall_id
+             JOIN studio ON studio.id = booked.studio_id WHERE booked.id = invoice.booking_id),
+            (SELECT description FROM invoice_line WHERE invoice_line.invoice_id = invoice.id
+             ORDER BY position LIMIT 1)) AS description,
+        booking.hold_expires_at
     FROM payment_attempt AS attempt
     JOIN invoice ON invoice.id = attempt.invoice_id
+    LEFT JOIN booking ON booking.id = invoice.booking_id AND booking.state = 'awaiting_payment'
     JOIN provider_account AS account ON account.id = attempt.provider_account_id
 """
 _GET_OWN = text(f"{_COLUMNS} WHERE attempt.id = :attempt_id AND attempt.customer_id = :customer_id")
@@ -36,7 +44,10 @@ _FIND_ACCOUNT = text("""
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """An attempt with what its page and its provider ask about. `due_minor`: what the invoice still lacks."""
+    """An attempt with what its page and its provider ask about.
+
+    `due_minor` is what the invoice still lacks; `hold_expires_at` is there while a booking awaits the money.
+    """
 
     id: UUID
     studio_id: UUID
@@ -57,6 +68,7 @@ class Attempt:
     invoice_number: str | None
     expires_at: datetime
     subscription_id: UUID | None
+    booking_id: UUID | None
     due_minor: int
     provider: str
     public_id: str
@@ -64,6 +76,7 @@ class Attempt:
     widget_script_url: str
     is_test: bool
     description: str | None
+    hold_expires_at: datetime | None
 
     @property
     def is_payable_by_widget(self) -> bool:
@@ -104,6 +117,11 @@ def find_attempt(connection: Connection, attempt_id: UUID) -> Attempt | None:
     """Whoever's it is in this studio: for those who prove themselves by other means."""
     row = connection.execute(_FIND, {"attempt_id": attempt_id}).one_or_none()
     return Attempt(*row) if row else None
+
+
+def get_attempt(connection: Connection, attempt_id: UUID) -> Attempt:
+    """One that is known to be there."""
+    return Attempt(*connection.execute(_FIND, {"attempt_id": attempt_id}).one())
 
 
 def get_attempt_view(connection: Connection, customer_id: UUID, attempt_id: UUID) -> AttemptView:

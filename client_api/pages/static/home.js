@@ -1,56 +1,12 @@
 "use strict";
-// My subscriptions and their invoices, and what can be done with them. Text only ever enters as text.
+// My bookings, my subscriptions and their invoices, and what can be done with them.
 (() => {
   const LOOK_MS = 4000;
   const PAGE = 10;
-  const words = JSON.parse(document.getElementById("words").textContent);
-  const at = (id) => document.getElementById(id);
-  const message = at("message");
+  const AHEAD = ["held", "awaiting_payment", "confirmed"];
+  const { words, at, element, classed, money, moment, day, weekday, clock, button, primary, linkButton } = page;
   let shown = "";
-  let isBusy = false;
 
-  const element = (name, text, ...children) => {
-    const made = document.createElement(name);
-    if (text) made.textContent = text;
-    made.append(...children);
-    return made;
-  };
-  const money = ({ amount_minor, currency }) =>
-    new Intl.NumberFormat(words.language, { style: "currency", currency, minimumFractionDigits: amount_minor % 100 ? 2 : 0 })
-      .format(amount_minor / 100);
-  const moment = (text) =>
-    new Date(text).toLocaleString(words.language, { dateStyle: "medium", timeStyle: "short" });
-  const day = (text) => new Date(text).toLocaleDateString(words.language, { dateStyle: "medium" });
-  const say = (text) => {
-    message.textContent = text || "";
-    message.hidden = !text;
-  };
-
-  const act = async (work) => {
-    if (isBusy) return;
-    isBusy = true;
-    say(words.working);
-    try {
-      const answer = await work();
-      say(answer && answer.status === 202 ? words.in_queue : "");
-    } catch (problem) {
-      say(words[`problem.${problem.code}`] || words.went_wrong);
-    } finally {
-      isBusy = false;
-    }
-    await show();
-  };
-  const button = (text, work) => {
-    const made = element("button", text);
-    made.addEventListener("click", () => act(work));
-    return made;
-  };
-
-  const pay = async (invoice) => {
-    const answer = await session.command(`/invoices/${invoice.id}/pay`, { provider: "cloudpayments", method: "widget" });
-    if (answer.status === 200) window.location.assign(answer.value.pay_url);
-    return answer;
-  };
   const askRefund = async (invoice) => {
     const reason = window.prompt(words.refund_reason);
     if (!reason) return null;
@@ -67,8 +23,7 @@
       ? session.command(`/subscriptions/${subscription.id}/cancel`, { at_period_end: true })
       : null;
   const cancelButtons = (subscription) => {
-    const buttons = element("p");
-    buttons.className = "buttons";
+    const buttons = classed("p", "buttons");
     const isActive = subscription.state === "active";
     if (subscription.allowed_actions.includes("cancel_at_period_end")) {
       const until = day(subscription.current_period_end);
@@ -91,21 +46,15 @@
     return element("details", "", element("summary", words.timeline), list);
   };
   const invoiceCard = (invoice) => {
-    const card = element("div");
-    card.className = "invoice";
+    const card = classed("div", "invoice");
     const title = `${words.invoice} ${invoice.number || ""} · ${money(invoice.total)}`;
     card.append(element("p", title), element("p", words[`invoice.${invoice.state}`]));
     if (invoice.period_start) {
       card.append(element("p", `${words.period} ${day(invoice.period_start)} – ${day(invoice.period_end)}`));
     }
     if (invoice.state === "open") card.append(element("p", `${words.link_pay_until} ${moment(invoice.expires_at)}`));
-    const buttons = element("p");
-    buttons.className = "buttons";
-    if (invoice.allowed_actions.includes("pay")) {
-      const made = button(words.pay, () => pay(invoice));
-      made.className = "primary";
-      buttons.append(made);
-    }
+    const buttons = classed("p", "buttons");
+    if (invoice.allowed_actions.includes("pay")) buttons.append(primary(words.pay, () => page.pay(invoice.id)));
     if (invoice.allowed_actions.includes("request_refund")) {
       buttons.append(button(words.request_refund, () => askRefund(invoice)));
     }
@@ -119,15 +68,27 @@
     return cancel_at_period_end ? words.active_until_end.replace("{date}", until) : `${is}, ${words.until} ${until}`;
   };
   const subscriptionCard = ({ subscription, invoice }) => {
-    const card = element("article", "", element("h2", subscription.plan_name));
-    card.className = "card";
+    const card = classed("article", "card", "", element("h2", subscription.plan_name));
     card.append(element("p", standing(subscription)));
     if (invoice) card.append(invoiceCard(invoice));
     card.append(cancelButtons(subscription));
     return card;
   };
 
-  const load = async () => {
+  const bookingCard = (booking) => {
+    const card = classed("article", "card", "", element("h2", `${weekday(booking.starts_at)}, ${clock(booking.starts_at)}`));
+    card.append(element("p", `${booking.hall_name} · ${words[`booking.${booking.state}`]}`));
+    card.append(classed("p", "buttons", "", linkButton(words.see_booking, `/bookings/${booking.id}`)));
+    return card;
+  };
+
+  const bookingLink = (booking) => {
+    const link = element("a", `${booking.hall_name}, ${offer.shortWhen(booking)}`);
+    link.href = page.link(`/bookings/${booking.id}`);
+    return element("li", "", link, ` · ${words[`booking.${booking.state}`]}`);
+  };
+
+  const loadSubscriptions = async () => {
     const { value } = await session.call("GET", `/subscriptions?limit=${PAGE}`);
     return Promise.all(value.items.map(async (subscription) => ({
       subscription,
@@ -136,13 +97,25 @@
         : null,
     })));
   };
+  const load = async () => {
+    const [subscriptions, bookings] = await Promise.all([
+      loadSubscriptions(), session.call("GET", `/bookings?limit=${PAGE}`),
+    ]);
+    return { subscriptions, bookings: bookings.value.items };
+  };
   const place = (mine) => {
     const text = JSON.stringify(mine);
     if (text === shown) return;
     shown = text;
+    at("my-bookings").hidden = !mine.bookings.length;
+    const isAhead = ({ state }) => AHEAD.includes(state);
+    const others = mine.bookings.filter((one) => !isAhead(one));
+    at("bookings").replaceChildren(...mine.bookings.filter(isAhead).map(bookingCard));
+    at("other-bookings").hidden = !others.length;
+    at("other-bookings").lastElementChild.replaceChildren(...others.map(bookingLink));
     const opened = [...document.querySelectorAll("#subscriptions details")].map((one) => one.open);
     at("subscriptions").replaceChildren(
-      ...(mine.length ? mine.map(subscriptionCard) : [element("p", words.nothing_yet)]),
+      ...(mine.subscriptions.length ? mine.subscriptions.map(subscriptionCard) : [element("p", words.nothing_yet)]),
     );
     [...document.querySelectorAll("#subscriptions details")].forEach((one, i) => { one.open = opened[i] ?? i === 0; });
   };
@@ -161,19 +134,7 @@
   };
 
   document.querySelectorAll("[data-price]").forEach((one) => {
-    one.addEventListener("click", () => act(() => session.command("/subscriptions", { price_id: one.dataset.price })));
+    one.addEventListener("click", () => page.act(() => session.command("/subscriptions", { price_id: one.dataset.price })));
   });
-  at("demo")?.addEventListener("click", () => act(() => session.signIn("/demo/sign-in")));
-  at("sign-out").addEventListener("click", () => act(() => session.signOut()));
-  at("sign-in").addEventListener("submit", (event) => {
-    event.preventDefault();
-    const { email, password } = Object.fromEntries(new FormData(event.target));
-    const isNew = event.submitter && event.submitter.value === "register";
-    const body = isNew ? { email, password, name: email.split("@")[0], locale: words.language } : { email, password };
-    act(() => session.signIn(`/api/v1/auth/${isNew ? "register" : "login"}`, body));
-  });
-  window.setInterval(() => {
-    if (document.visibilityState === "visible" && !isBusy && session.tokens()) show();
-  }, LOOK_MS);
-  show();
+  page.begin(show, LOOK_MS);
 })();

@@ -17,7 +17,7 @@ const session = (() => {
 
   const read = async (answer) => {
     const value = answer.status === 204 ? null : await answer.json();
-    if (!answer.ok) throw Object.assign(new Error("problem"), { code: value && value.code });
+    if (!answer.ok) throw Object.assign(new Error("problem"), { code: value && value.code, facts: value && value.facts });
     return { status: answer.status, value };
   };
 
@@ -48,8 +48,13 @@ const session = (() => {
     return read(answer);
   };
 
-  const command = (path, body) =>
-    call("POST", path, body, { Prefer: "wait=10", "Idempotency-Key": crypto.getRandomValues(new Uint32Array(4)).join("-") });
+  // Without a sign-in: what everybody may see.
+  const look = async (path) => read(await send("GET", `/api/v1${path}`));
+
+  // A request that may be sent twice, because nobody knows whether it arrived, keeps its key.
+  const newKey = () => crypto.getRandomValues(new Uint32Array(4)).join("-");
+  const command = (path, body, key = newKey()) =>
+    call("POST", path, body, { Prefer: "wait=10", "Idempotency-Key": key });
 
   const signOut = async () => {
     const { refresh_token } = tokens();
@@ -57,5 +62,5 @@ const session = (() => {
     await send("POST", "/api/v1/auth/logout", { refresh_token });
   };
 
-  return { tokens, signIn, signOut, call, command };
+  return { tokens, signIn, signOut, call, look, newKey, command };
 })();

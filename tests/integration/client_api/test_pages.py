@@ -1,13 +1,18 @@
 """The pages: in two languages, under a strict policy, and honest about money."""
 
 import re
+from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from httpx import Client
 
+from cli.demo_halls import EXTRAS, HALLS, seed_halls
 from client_api.app import create_app
 from runtime.settings import ApiSettings
+from tests.databases import owner_engine
 from tests.integration.client_api.conftest import ShopWindow
 from tests.integration.client_api.notices import notify, pay_fields
 from tests.integration.client_api.people import Person, paying, register, subscribed
@@ -45,10 +50,60 @@ def test_the_home_page_shows_what_is_sold_in_the_visitors_language(client: Clien
 
 
 def test_every_file_that_a_page_names_is_there(client: Client, attempt: dict[str, Any]) -> None:
-    for page in ("/", "/docs", attempt["pay_url"], f"{attempt['pay_url']}/done"):
+    for page in (
+        "/",
+        "/book",
+        f"/bookings/{uuid4()}",
+        "/docs",
+        attempt["pay_url"],
+        f"{attempt['pay_url']}/done",
+    ):
         text = client.get(page).text
         for path in re.findall(r'(?:src|href)="(/[^"]*)"', text):
             assert client.get(path).status_code == 200, path
+
+
+@pytest.fixture(scope="module")
+def halls(api_database: str, open_shop: Callable[[], ShopWindow]) -> ShopWindow:
+    """A studio with the demo's halls, seeded twice."""
+    window = open_shop()
+    for _ in range(2):
+        with owner_engine(api_database).begin() as connection:
+            seed_halls(connection, window.studio_id, datetime(2020, 1, 1, tzinfo=UTC))
+    return window
+
+
+def test_the_booking_page_shows_each_hall_once_with_the_least_that_an_hour_costs(
+    client: Client, halls: ShopWindow
+) -> None:
+    page = client.get("/book", headers={"Host": halls.host, "Accept-Language": "en"})
+    assert [page.text.count(f"<b>{hall.name}</b>") for hall in HALLS] == [1] * len(HALLS)
+    assert "from RUB\u00a01,200 per hour" in page.text
+    assert f"up to {HALLS[0].capacity} people" in page.text
+    assert page.text.count(EXTRAS[-1].name) == 1, "an extra of one hall is offered with another"
+    assert "unsafe" not in page.headers["Content-Security-Policy"]
+    assert scripts_are_files(page.text)
+
+
+def test_a_studio_without_halls_says_so_and_does_not_lead_to_booking(
+    client: Client, halls: ShopWindow
+) -> None:
+    assert "No hall can be booked yet" in client.get("/book", headers={"Accept-Language": "en"}).text
+    assert 'href="/book' not in client.get("/").text
+    assert 'href="/book' in client.get("/", headers={"Host": halls.host}).text
+
+
+def test_the_page_of_a_booking_tells_nothing_without_a_sign_in(client: Client) -> None:
+    page = client.get(f"/bookings/{uuid4()}", headers={"Accept-Language": "en"})
+    assert page.status_code == 200
+    assert scripts_are_files(page.text)
+    assert client.get("/bookings/x").status_code == 404
+
+
+def test_the_language_that_was_asked_for_leads_to_the_next_page(client: Client, halls: ShopWindow) -> None:
+    headers = {"Host": halls.host, "Accept-Language": "ru"}
+    assert 'href="/book?lang=en"' in client.get("/?lang=en", headers=headers).text
+    assert 'href="/book"' in client.get("/", headers=headers).text
 
 
 def test_the_demo_customer_signs_in_without_a_password_where_that_is_allowed(

@@ -31,6 +31,7 @@ _ATTEMPT = Attempt(
     invoice_number="2026-000001",
     expires_at=NOW + timedelta(days=1),
     subscription_id=None,
+    booking_id=None,
     due_minor=149_000,
     provider="cloudpayments",
     public_id="test_api_1",
@@ -38,6 +39,7 @@ _ATTEMPT = Attempt(
     widget_script_url="https://widget.example.org/w.js",
     is_test=True,
     description="Month",
+    hold_expires_at=None,
 )
 _CHECK = Callback(
     kind=CallbackKind.CHECK,

@@ -2,6 +2,7 @@
 
 import re
 from importlib.resources import files
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +12,10 @@ from client_api.pages.phases import CHANGING, Phase, decide_phase
 from client_api.pages.words import LANGUAGES, choose_language, words_of
 from state_updater.machines import MACHINES
 from tests.unit.client_api.attempts import attempt
+
+ROOT = Path(__file__).resolve().parents[3]
+# The page asks for a fortnight, names each extra once, and offers only what the studio does.
+NEVER_MET = {"answer_too_large", "extra_given_twice", "on_site_not_offered", "not_due"}
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -34,6 +39,14 @@ def test_every_sentence_that_a_script_asks_for_is_there() -> None:
         name for script in scripts for name in re.findall(r"\bwords\.(\w+)", script.read_text("utf-8"))
     } - {"language"}
     assert {"cancel_at_period_end_sure", "active_until_end"} <= asked <= words_of("en").keys()
+
+
+def test_every_refusal_that_a_booking_may_meet_has_words() -> None:
+    sources = [*(ROOT / "booking").rglob("*.py")]
+    sources += [ROOT / "state_updater" / "handlers" / f"{name}.py" for name in ("holds", "slots", "bookings")]
+    codes = {code for one in sources for code in re.findall(r'Refused\(\s*"(\w+)"', one.read_text("utf-8"))}
+    assert {"slot_taken", "hold_expired", "too_many_holds", "quote_expired"} <= codes
+    assert not [code for code in codes - NEVER_MET if f"problem.{code}" not in words_of("ru")]
 
 
 @pytest.mark.parametrize("state", sorted(IN_FLIGHT))
