@@ -34,11 +34,15 @@ Json = dict[str, object]
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """Which time is asked about, by the studio's clock; with `minutes`, where so long a booking may start."""
+    """Which time is asked about, by the studio's clock; with `minutes`, where so long a booking may start.
+
+    What `except_booking` has itself counts as free: it may move to a time that overlaps its own.
+    """
 
     window: Span
     minutes: int | None
     now: datetime
+    except_booking: UUID | None = None
 
 
 def window_of(timezone: str, first_day: date, until_day: date) -> Span:
@@ -54,7 +58,8 @@ def availability(connection: Connection, timezone: str, halls: Sequence[Hall], a
     Raises Refused (`answer_too_large`).
     """
     hall_ids = [hall.id for hall in halls]
-    taken = read_taken(connection, hall_ids, reach_of([hall.rules for hall in halls], asked))
+    reach = reach_of([hall.rules for hall in halls], asked)
+    taken = read_taken(connection, hall_ids, reach, asked.except_booking)
     tariffs = read_tariffs(connection, hall_ids, asked.now)
     shown, runs, starts = [], 0, 0
     for hall in halls:

@@ -50,6 +50,9 @@ class Days(BaseModel):
         int | None,
         Field(ge=1, le=MINUTES_LIMIT, description="Minutes: tells where one may start.", examples=[120]),
     ] = None
+    booking_id: Annotated[
+        UUID | None, Field(description="A booking that is to be moved: its own time counts as free.")
+    ] = None
 
     def window(self, timezone: str, now: datetime, days_limit: int) -> Span:
         """Raises Problem 422."""
@@ -119,7 +122,8 @@ def _free(visit: Visit, days: Days, days_limit: int, hall_id: UUID | None) -> Re
     with visit.transaction() as connection:
         policy = get_policy(connection, visit.studio_id)
         now = policy.now(visit.clock())
-        asked = Asked(days.window(policy.timezone, now, days_limit), days.duration, now)
+        window = days.window(policy.timezone, now, days_limit)
+        asked = Asked(window, days.duration, now, days.booking_id)
         if hall_id is None:
             halls = read_halls(connection)
         else:

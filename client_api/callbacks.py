@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 
 from bus.messages import AMOUNT_LIMIT_MINOR, Command
 from bus.port import Envelope
-from client_api.checks import decide_check
+from client_api.admission import answer_check
 from client_api.outcomes import command_of, named_attempt, reason_to_set_aside
 from client_api.queries.callbacks import (
     find_account,
@@ -21,7 +21,6 @@ from client_api.queries.callbacks import (
     find_studio_of_account,
     store_callback,
 )
-from client_api.queries.studios import get_studio
 from client_api.services import Services, ServicesOf
 from kit.ids import derived_id, new_id
 from providers.cloudpayments.answers import check_body
@@ -79,7 +78,9 @@ def cloudpayments(
     with bind(studio_id=studio_id):
         callback = _verified(account, kind, request, raw_body)
         if kind is CallbackKind.CHECK:
-            answer = _answer_check(services, studio_id, account, callback)
+            decided = answer_check(services, studio_id, account, callback)
+            log.info("check answered", answer=decided.value)
+            answer = check_body(decided)
         else:
             answer = HEARD
             heard = _Heard(studio_id, account, callback, raw_body, _signature(request), trace)
@@ -117,16 +118,6 @@ def _verified(account: ProviderAccount, kind: CallbackKind, request: Request, ra
         CALLBACKS.labels(kind.value, "unreadable").inc()
         log.error("signed callback is unreadable", provider=PROVIDER, type=kind.value, reason=str(error))
         raise Problem(422, "unreadable_callback") from None
-
-
-def _answer_check(services: Services, studio_id: UUID, account: ProviderAccount, callback: Callback) -> bytes:
-    with tenant(services.engine, studio_id) as connection:
-        attempt = named_attempt(connection, account.account_id, callback)
-        now = get_studio(connection, studio_id).now(services.clock())
-    answer = decide_check(attempt, callback, account.is_test, now)
-    CALLBACKS.labels("check", answer.value).inc()
-    log.info("check answered", answer=answer.value)
-    return check_body(answer)
 
 
 class _Heard:

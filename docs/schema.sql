@@ -2409,13 +2409,13 @@ CREATE VIEW invariant.always_awaited_payment_has_its_invoice AS
         WHEN b.state IN ('held', 'expired', 'canceled') THEN m.open <> 0 END;
 COMMENT ON VIEW invariant.always_awaited_payment_has_its_invoice IS 'I10: a booking that awaits payment has one open invoice of its total, until its deadline; a lost one has none.';
 
--- What is owed is what was paid less what is kept of it, rounded half up. Other refunds count whatever became of
+-- What is owed is what was paid less what is kept of the total as far as it is paid, rounded half up. Other refunds count whatever became of
 -- them: those were decided by people.
 CREATE VIEW invariant.always_canceled_booking_gives_back AS
     SELECT e.studio_id, e.aggregate_id::text AS subject,
         'promised ' || coalesce(e.facts ->> 'refund_percent', 'nothing') || ' % of ' || paid.amount_minor
             || ', sent back ' || coalesce(sent.own_minor, 0) || ', otherwise ' || coalesce(sent.other_minor, 0) AS fault
-    FROM state_event e
+    FROM state_event e JOIN booking b ON b.id = e.aggregate_id
     CROSS JOIN LATERAL (
         SELECT coalesce(sum(p.amount_minor), 0) AS amount_minor
         FROM invoice i JOIN provider_payment p ON p.invoice_id = i.id WHERE i.booking_id = e.aggregate_id
@@ -2430,7 +2430,7 @@ CREATE VIEW invariant.always_canceled_booking_gives_back AS
     WHERE e.machine = 'booking' AND e.trigger = 'cancel' AND (
         coalesce(sent.own_minor, 0) IS DISTINCT FROM (e.facts ->> 'refund_minor')::bigint
         OR coalesce(sent.own_minor, 0) + coalesce(sent.other_minor, 0) < paid.amount_minor
-            - div(paid.amount_minor * (100 - (e.facts ->> 'refund_percent')::integer) + 50, 100));
+            - div(least(paid.amount_minor, b.total_minor) * (100 - (e.facts ->> 'refund_percent')::integer) + 50, 100));
 COMMENT ON VIEW invariant.always_canceled_booking_gives_back IS 'I10: of a booking that was canceled goes back what its terms, or who waived them, have promised.';
 
 -- Money that came for a hold that was lost: its attempt's invoice was closed, and the booking was never paid.

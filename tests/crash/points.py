@@ -76,6 +76,7 @@ ACCEPTING = (
     Point(API, "after_confirm", "subscribe"),
 )
 HEARING = (
+    Point(API, "after_check_commit", "page"),
     Point(API, "before_callback_commit", "page"),
     Point(API, "after_callback_commit", "page"),
 )

@@ -81,8 +81,10 @@
     keep();
     at("times").setAttribute("aria-busy", "true");
     try {
-      const path = `/halls/${chosen.hall}/availability?from=${first}&to=${until}&duration=${chosen.minutes}`;
-      const { value } = await session.look(path);
+      const asked = new URLSearchParams({
+        from: first, to: until, duration: chosen.minutes, ...(moved && { booking_id: moved.id }),
+      });
+      const { value } = await session.look(`/halls/${chosen.hall}/availability?${asked}`);
       if (mine !== asking) return;
       [available] = value.halls;
       placeDays();

@@ -25,7 +25,6 @@ DELETE FROM machine_transition WHERE machine = 'booking';
 ALTER TABLE studio DROP COLUMN hold_seconds, DROP COLUMN staff_hold_seconds, DROP COLUMN quote_seconds,
     DROP COLUMN holds_limit, DROP COLUMN pays_on_site, DROP COLUMN late_money, DROP COLUMN reschedule_hours_before,
     DROP COLUMN cancellation_terms;
-DROP EXTENSION btree_gist;
 """
 
 

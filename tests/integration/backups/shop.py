@@ -125,9 +125,9 @@ class Shop:
             return [(outcome, problem) for outcome, problem in connection.execute(query)]
 
 
-def open_shop(url: str, place: Path) -> Shop:
+def open_shop(url: str, place: Path, *, with_visits: bool = True) -> Shop:
     """Lets the past happen in the database at `url`."""
-    make_history(url)
+    make_history(url, with_visits=with_visits)
     sealing_key = new_sealing_key()
     (place / "backups").mkdir()
     recipient = make_identity_file(place / "key", MORNING)

@@ -16,10 +16,13 @@ from tests.databases import owner_engine
 from tests.integration.backups.shop import open_shop
 from tests.integration.verify.history import History, make_history
 
-BEFORE = "0003"
+ONE_BEFORE, BEFORE = "0004", "0003"
 LOST = (
-    "event_log,invoice.period_end,invoice.period_start,job_run.done,job_run.problem,notification,"
-    "subscription.anchor_at,subscription.cancel_at_period_end"
+    "booking,check_admission,event_log,extra,extra_use,hall,invoice.booking_id,invoice.period_end,"
+    "invoice.period_start,job_run.done,job_run.problem,notification,occupancy,studio.cancellation_terms,"
+    "studio.hold_seconds,studio.holds_limit,studio.late_money,studio.pays_on_site,studio.quote_seconds,"
+    "studio.reschedule_hours_before,studio.staff_hold_seconds,subscription.anchor_at,"
+    "subscription.cancel_at_period_end,tariff"
 )
 # Beside what the history has: messages in every state, the log, consumers that only the new version has.
 _FILL = (
@@ -65,14 +68,14 @@ _TERMS = """
 
 
 def test_update_way_back_and_update_again_keep_the_books(each_database_url: str) -> None:
-    history = make_history(each_database_url)
+    history = make_history(each_database_url, with_visits=False)
     _fill(history)
     _expect_clean(history)
     terms = _terms(history)
     assert {kind for kind, *_ in terms} == {"invoice", "subscription"}
     assert "true" in {term[3] for term in terms}
-    for _ in range(2):
-        migrate.downgrade(history.url, BEFORE)
+    for before in (ONE_BEFORE, BEFORE):
+        migrate.downgrade(history.url, before)
         _expect_clean(history)
         migrate.upgrade(history.url)
         _expect_clean(history)
@@ -82,7 +85,7 @@ def test_update_way_back_and_update_again_keep_the_books(each_database_url: str)
 
 
 def test_old_version_finds_no_event_that_it_cannot_read(database_url: str) -> None:
-    history = make_history(database_url)
+    history = make_history(database_url, with_visits=False)
     _fill(history)
     migrate.downgrade(history.url, BEFORE)
     with history.engine.connect() as connection:
@@ -95,7 +98,7 @@ def test_old_version_finds_no_event_that_it_cannot_read(database_url: str) -> No
 
 
 def test_command_names_what_a_way_back_loses_and_does_nothing_unasked(database_url: str) -> None:
-    history = make_history(database_url)
+    history = make_history(database_url, with_visits=False)
     _fill(history)
     shown = _downgrade(history.url, BEFORE)
     assert shown.exit_code == 1
@@ -108,6 +111,14 @@ def test_command_names_what_a_way_back_loses_and_does_nothing_unasked(database_u
     assert f"schema: {migrate.head()} -> {BEFORE}" in done.output
 
 
+def test_what_bookings_did_cannot_be_taken_back(database_url: str) -> None:
+    make_history(database_url)
+    refused = _downgrade(database_url, ONE_BEFORE)
+    assert isinstance(refused.exception, migrate.MigrationRefused)
+    assert str(refused.exception).startswith("There are bookings: ")
+    assert migrate.current(database_url) == migrate.head()
+
+
 def test_revision_that_nobody_knows_is_a_sentence(database_url: str) -> None:
     shown = _downgrade(database_url, "0099")
     assert shown.exit_code == 2
@@ -115,7 +126,7 @@ def test_revision_that_nobody_knows_is_a_sentence(database_url: str) -> None:
 
 
 def test_backup_of_the_old_version_is_proven_by_the_new_one(database_url: str, tmp_path: Path) -> None:
-    shop = open_shop(database_url, tmp_path)
+    shop = open_shop(database_url, tmp_path, with_visits=False)
     migrate.downgrade(shop.url, BEFORE)
     taken = shop.take()
     migrate.upgrade(shop.url)

@@ -165,6 +165,17 @@ def test_a_request_sent_again_finds_its_booking_and_a_new_one_finds_the_time_tak
     assert refusal(send(guest, "", body, Idempotency_Key="twice")) == (409, "slot_taken")
 
 
+def test_who_moves_a_booking_is_shown_times_that_overlap_its_own(guest: Person, own: House) -> None:
+    booking = held(guest, own.slot(day(10, "12:00")))
+    path = f"/api/v1/halls/{own.big_id}/availability?from={day(10)[:10]}&to={day(11)[:10]}&duration=120"
+    starts = [
+        done(guest.get(path + own_time))["halls"][0]["starts"]
+        for own_time in ("", f"&booking_id={booking['id']}")
+    ]
+    later = own.slot(day(10, "13:00"))["starts_at"]
+    assert [later in shown_starts for shown_starts in starts] == [False, True]
+
+
 def test_what_is_held_cannot_be_hoarded(guest: Person, own: House) -> None:
     bookings = [held(guest, own.slot(day(days))) for days in (10, 11, 12)]
     more = send(guest, "", {"quote": quoted(guest, own.slot(day(13)))})

@@ -18,6 +18,8 @@ WRITES: dict[str, dict[str, str]] = {
         "UPDATE customer": "password_hash",
         "INSERT sign_in_failure": "*",
         "UPDATE sign_in_failure": "*",
+        "INSERT check_admission": "*",
+        "UPDATE check_admission": "closed_at",
     },
     "billbus_admin": {
         "INSERT studio": "*",
@@ -39,7 +41,14 @@ WRITES: dict[str, dict[str, str]] = {
         "UPDATE invitation": "accepted_at revoked_at",
         "UPDATE plan": "description is_active name",
         "UPDATE provider_account": "api_url is_active sealed_secret widget_script_url",
-        "UPDATE studio": "allowed_origins",
+        "UPDATE studio": "allowed_origins cancellation_terms hold_seconds holds_limit late_money pays_on_site"
+        " quote_seconds reschedule_hours_before staff_hold_seconds",
+        "INSERT hall": "*",
+        "INSERT tariff": "*",
+        "INSERT extra": "*",
+        "UPDATE hall": "buffer_after_minutes buffer_before_minutes capacity description equipment"
+        " horizon_days hours is_active minutes_max minutes_min name notice_minutes position step_minutes",
+        "UPDATE extra": "amount_minor is_active name stock",
         "UPDATE command_journal": "answered_at problem publish_count republish_at result state tries",
     },
     "billbus_updater": {
@@ -50,6 +59,9 @@ WRITES: dict[str, dict[str, str]] = {
         "INSERT payment_attempt": "*",
         "INSERT provider_payment": "*",
         "INSERT refund": "*",
+        "INSERT booking": "*",
+        "INSERT occupancy": "*",
+        "INSERT extra_use": "*",
         "INSERT ledger_account": "*",
         "INSERT ledger_transfer": "*",
         "INSERT state_event": "*",
@@ -60,6 +72,10 @@ WRITES: dict[str, dict[str, str]] = {
         "UPDATE payment_attempt": "*",
         "UPDATE provider_payment": "*",
         "UPDATE refund": "*",
+        "UPDATE booking": "*",
+        "UPDATE occupancy": "kind released_at",
+        "UPDATE extra_use": "released_at",
+        "UPDATE check_admission": "closed_at",
         "UPDATE command_journal": "answered_at problem publish_count republish_at result state tries",
     },
     "billbus_relay": {
@@ -80,6 +96,7 @@ WRITES: dict[str, dict[str, str]] = {
         "INSERT event_log": "*",
         "UPDATE event_log": "index_due_at index_problem index_tries indexed_at",
         "INSERT notification": "*",
+        "UPDATE notification": "finished_at problem state",
     },
     "billbus_cron": {
         "INSERT command_journal": "*",

@@ -15,6 +15,7 @@ from tests.databases import owner_engine
 from tests.integration.models.tenants import create_tenant, insert_invoice
 
 TABLE_OF_MACHINE = {
+    "booking": "booking",
     "invoice": "invoice",
     "payment": "payment_attempt",
     "refund": "refund",
@@ -130,7 +131,7 @@ _ONE_OF_EACH = {
 _CHANGES = ["UPDATE {} SET studio_id = studio_id", "DELETE FROM {}", "TRUNCATE {} CASCADE"]
 
 
-@pytest.mark.parametrize("relation", [*_ONE_OF_EACH, "price"])
+@pytest.mark.parametrize("relation", [*_ONE_OF_EACH, "price", "tariff"])
 @pytest.mark.parametrize("change", _CHANGES, ids=["update", "delete", "truncate"])
 def test_owner_cannot_change_history(each_database_url: str, relation: str, change: str) -> None:
     with owner_engine(each_database_url).connect() as connection:
@@ -168,6 +169,35 @@ def test_second_live_attempt_is_refused(each_database_url: str) -> None:
             connection.execute(_ATTEMPT, ids)
 
 
+@pytest.mark.parametrize(
+    ("starts", "released", "is_refused"),
+    [(10, False, True), (11, False, True), (12, False, False), (11, True, False)],
+    ids=["the same time", "a part of it", "the time after", "a part that was given back"],
+)
+def test_hall_that_is_taken_is_refused(
+    each_database_url: str, starts: int, released: bool, is_refused: bool
+) -> None:
+    with owner_engine(each_database_url).connect() as connection:
+        tenant = create_tenant(connection, "one.example")
+        connection.execute(_HALL, vars(tenant))
+        connection.execute(_BLACKOUT, {**vars(tenant), "starts": 10, "released_at": None})
+        second = {**vars(tenant), "starts": starts, "released_at": "infinity" if released else None}
+        if is_refused:
+            with pytest.raises(IntegrityError, match="occupancy_never_twice"):
+                connection.execute(_BLACKOUT, second)
+        else:
+            connection.execute(_BLACKOUT, second)
+
+
+_HALL = text("""
+    INSERT INTO hall (id, studio_id, name, capacity, hours) VALUES (:studio_id, :studio_id, 'Red', 1, '[]')
+""")
+_BLACKOUT = text("""
+    INSERT INTO occupancy (id, studio_id, hall_id, kind, starts_at, ends_at, created_at, released_at)
+    VALUES (gen_random_uuid(), :studio_id, :studio_id, 'blackout',
+        date '2026-11-21' + make_interval(hours => :starts),
+        date '2026-11-21' + make_interval(hours => :starts + 2), now(), CAST(:released_at AS timestamptz))
+""")
 _PROVIDER_ACCOUNT = text("""
     INSERT INTO provider_account (id, studio_id, provider, public_id, sealed_secret, api_url,
         widget_script_url, is_test)

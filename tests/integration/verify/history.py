@@ -8,13 +8,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from uuid import UUID
 
-from sqlalchemy import Engine, text
+from sqlalchemy import text
 
 from billing.subscriptions import renewal_invoice_id
 from bus.messages import (
     ApproveRefund,
     CancelSubscription,
-    Command,
     CreateSubscription,
     InvoiceLine,
     IssueInvoice,
@@ -24,15 +23,12 @@ from bus.messages import (
     RequestRefund,
     StartPayment,
     VoidInvoice,
-    encode,
 )
 from cli.demo import DEMO_PROVIDER_ACCOUNT_ID, DEMO_STUDIO_ID, OFFERS, TwinAccount, seed_demo
-from kit.ids import new_id, sha256
-from state_updater.apply import Received, apply_group
-from storage.database import connect_as
-from storage.journal import accept
+from kit.ids import new_id
 from storage.sealing import new_sealing_key
-from tests.databases import owner_engine
+from tests.integration.verify.applying import Applied
+from tests.integration.verify.visits import Visits
 
 PUBLIC_ID = "pk_history"
 PRICE_MINOR = OFFERS[1].amount_minor
@@ -40,10 +36,9 @@ NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
 @dataclass
-class History:
+class History(Applied):
     """The ids of what happened, by what a test wants to break."""
 
-    url: str
     customer_id: UUID = field(default_factory=new_id)
     subscription_id: UUID = field(default_factory=new_id)
     paid_invoice_id: UUID = field(default_factory=new_id)
@@ -60,67 +55,17 @@ class History:
     canceled_attempt_id: UUID = field(default_factory=new_id)
     renewed_subscription_id: UUID = field(default_factory=new_id)
     renewal_invoice_id: UUID = field(default_factory=new_id)
-
-    @property
-    def engine(self) -> Engine:
-        return owner_engine(self.url)
-
-    def apply(self, command: Command, principal: str = "customer:test") -> None:
-        """Accepts and applies one command, with the callback or call that stands behind it."""
-        command_id = new_id()
-        with self.engine.begin() as connection:
-            accept(
-                connection,
-                command,
-                command_id=command_id,
-                request_hash=sha256(b"request"),
-                principal=principal,
-                correlation_id="test",
-            )
-            if principal.startswith("callback:"):
-                kind = "refund" if isinstance(command, RecordRefundOutcome) else "pay"
-                connection.execute(
-                    _CALLBACK, {"id": new_id(), "kind": kind, "command_id": command_id} | _ACCOUNT
-                )
-        received = Received(command_id, sha256(encode(command)), command)
-        with connect_as(self.url, "billbus_updater", "history") as updater:
-            apply_group(updater, [received])
-
-    def call(
-        self, kind: str, number: int, *, attempt_id: UUID | None = None, refund_id: UUID | None = None
-    ) -> None:
-        """A finished call to the provider."""
-        with self.engine.begin() as connection:
-            row = {
-                "id": new_id(),
-                "kind": kind,
-                "number": number,
-                "attempt_id": attempt_id,
-                "refund_id": refund_id,
-            }
-            connection.execute(_CALL, row | {"studio_id": DEMO_STUDIO_ID})
+    visits: Visits = field(init=False)
 
 
-_ACCOUNT = {"studio_id": DEMO_STUDIO_ID, "provider_account_id": DEMO_PROVIDER_ACCOUNT_ID}
 _CUSTOMER = text(
     "INSERT INTO customer (id, studio_id, email, name) VALUES (:id, :studio_id, 'payer@example.org', 'Payer')"
 )
-_CALLBACK = text("""
-    INSERT INTO callback_inbox (id, studio_id, provider_account_id, kind, deduplication_hash, signature,
-        command_id)
-    VALUES (:id, :studio_id, :provider_account_id, :kind, sha256(CAST(:id AS text)::bytea), 'signed',
-        :command_id)
-""")
-_CALL = text("""
-    INSERT INTO provider_call (id, studio_id, kind, attempt_id, refund_id, call_number, request_id, body_hash,
-        started_at, lease_until, outcome, finished_at)
-    VALUES (:id, :studio_id, :kind, :attempt_id, :refund_id, :number, :id, '', now(), now(), 'told', now())
-""")
 _ENDS_AT = text("SELECT current_period_end FROM subscription WHERE id = :id")
 _BASE = {"studio_id": DEMO_STUDIO_ID}
 
 
-def make_history(url: str) -> History:
+def make_history(url: str, *, with_visits: bool = True) -> History:
     """Seeds the demo studio, lets everything happen, and lets the outbox leave."""
     history = History(url)
     account = TwinAccount(PUBLIC_ID, "secret", "http://127.0.0.1:1", "http://127.0.0.1:1/w.js")
@@ -133,6 +78,9 @@ def make_history(url: str) -> History:
     _give_back_before_payment(history)
     _fail_and_void(history)
     _renew_and_let_end(history)
+    history.visits = Visits(history, history.customer_id)
+    if with_visits:
+        history.visits.happen()
     with history.engine.begin() as connection:
         connection.execute(text("UPDATE outbox SET published_at = clock_timestamp()"))
     return history

@@ -14,7 +14,8 @@ from cli.demo import DEMO_STUDIO_ID, OFFERS
 from cli.main import app
 from storage.sealing import new_sealing_key
 from tests.databases import Databases, owner_engine
-from tests.integration.verify.history import PRICE_MINOR, PUBLIC_ID, History
+from tests.integration.verify.booking_plants import BOOKING_PLANTS
+from tests.integration.verify.history import PRICE_MINOR, PUBLIC_ID, History, make_history
 
 ROOT = Path(__file__).resolve().parents[3]
 KEY = new_sealing_key()
@@ -85,6 +86,18 @@ def test_verify_is_clean_and_names_unapplied_money(history: History) -> None:
     assert done.exit_code == 0, done.output
     assert "109000 RUB (minor units), transaction 1002: paid_twice" in done.output
     assert done.output.rstrip().endswith("clean")
+
+
+def test_verify_finds_a_hall_that_is_taken_twice(databases: Databases) -> None:
+    with databases.fresh() as url:
+        history = make_history(url)
+        plant = next(plant for view, plant in BOOKING_PLANTS if view == "always_no_hall_is_taken_twice")
+        with history.engine.begin() as connection:
+            connection.exec_driver_sql(plant.format(paid_id=f"'{history.visits.paid_id}'"))
+        done = _run(url, "verify")
+    assert done.exit_code == 1
+    assert "always_no_hall_is_taken_twice" in done.output
+    assert str(history.visits.hall_id) in done.output
 
 
 def test_verify_fails_on_a_ledger_that_differs(history: History, tmp_path: Path) -> None:

@@ -26,6 +26,13 @@ LEDGER = [
 ]
 
 
+def _of_visits(history: History) -> list[ProviderEntry]:
+    return [
+        ProviderEntry(PUBLIC_ID, transaction_id, operation, amount_minor, "RUB", "order")
+        for transaction_id, operation, amount_minor in history.visits.transactions
+    ]
+
+
 @pytest.fixture
 def verifier(history: History) -> Iterator[Engine]:
     engine = create_role_engine(history.url, ROLE, "test")
@@ -38,8 +45,8 @@ def _broken(engine: Engine, entries: list[ProviderEntry] | None = None) -> dict[
     return {check.name: [finding.fault for finding in check.findings] for check in report.violations}
 
 
-def test_faultless_history_at_rest_agrees_with_the_provider(verifier: Engine) -> None:
-    report = verify(verifier, settled=True, provider_entries=LEDGER)
+def test_faultless_history_at_rest_agrees_with_the_provider(verifier: Engine, history: History) -> None:
+    report = verify(verifier, settled=True, provider_entries=[*LEDGER, *_of_visits(history)])
     assert report.is_clean
     assert report.event_count > 20
     assert {CHAIN, PROVIDER} < {check.name for check in report.checks}
@@ -73,9 +80,9 @@ def test_unapplied_money_is_named_and_is_no_violation(verifier: Engine, history:
     ],
 )
 def test_difference_with_the_provider_is_found(
-    verifier: Engine, entries: list[ProviderEntry], fault: str
+    verifier: Engine, history: History, entries: list[ProviderEntry], fault: str
 ) -> None:
-    assert _broken(verifier, entries) == {PROVIDER: [fault]}
+    assert _broken(verifier, [*entries, *_of_visits(history)]) == {PROVIDER: [fault]}
 
 
 @pytest.mark.parametrize(
