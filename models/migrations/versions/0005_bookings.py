@@ -25,6 +25,12 @@ DELETE FROM machine_transition WHERE machine = 'booking';
 ALTER TABLE studio DROP COLUMN hold_seconds, DROP COLUMN staff_hold_seconds, DROP COLUMN quote_seconds,
     DROP COLUMN holds_limit, DROP COLUMN pays_on_site, DROP COLUMN late_money, DROP COLUMN reschedule_hours_before,
     DROP COLUMN cancellation_terms;
+-- It may have been there before, of somebody else's.
+DO $$ BEGIN
+    DROP EXTENSION btree_gist;
+EXCEPTION WHEN insufficient_privilege OR dependent_objects_still_exist THEN
+    NULL;
+END $$;
 """
 
 
