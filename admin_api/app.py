@@ -7,7 +7,7 @@ from fastapi.responses import RedirectResponse
 
 from admin_api.desk import PLATFORM_ROLE, PREFIX, Services
 from admin_api.pages import mounting
-from admin_api.routers import actions, dashboards, lists, staff
+from admin_api.routers import actions, dashboards, halls, lists, staff
 from admin_api.walls import guarded_sessions
 from bus.outlet import Outlet
 from bus.port import Publisher
@@ -71,7 +71,7 @@ def create_app(settings: AdminSettings, publisher: Publisher, clock: Clock = sys
 
 
 def _add_routes(app: FastAPI) -> None:
-    for room in (staff, dashboards, lists, actions, health):
+    for room in (staff, dashboards, halls, lists, actions, health):
         app.include_router(room.router)
     documentation.mount(app, PREFIX)
     bus_page.mount(app, PREFIX)

@@ -26,6 +26,10 @@ PERMISSIONS: Final[dict[str, frozenset[Role]]] = {
     "dashboard.read": _STUDIO,
     "catalog.read": _STUDIO,
     "catalog.write": _MANAGING,
+    "bookings.read": _DESK,
+    # By the terms; what is beyond them, and closing a hall, is decided by who manages.
+    "bookings.write": _DESK,
+    "bookings.decide": _MANAGING,
     "customers.read": _DESK,
     "customers.write": _DESK,
     "subscriptions.read": _DESK,

@@ -21,11 +21,20 @@ from web.fields import Body
 
 ActionRequest = CommandRequest
 
+# `pick:` searches, `choose:` offers all of what are few, `things:` shows what the address has named.
 Widget = Literal[
     "money",
     "date",
+    "local_time",
     "pick:customers",
     "pick:prices",
+    "choose:halls",
+    "choose:extras",
+    "things:bookings",
+    "hours",
+    "rates",
+    "tiers",
+    "terms",
     "choice",
     "text",
     "area",

@@ -43,6 +43,7 @@ Reason = Annotated[
     AfterValidator(storable),
     Field(json_schema_extra=widget("area"), examples=["Выставлен дважды"]),
 ]
+Remark = Annotated[str, _text(0, 500), AfterValidator(storable), Field(json_schema_extra=widget("area"))]
 LongText = Annotated[str, _text(0, 4_000), AfterValidator(storable), Field(json_schema_extra=widget("area"))]
 NoteText = Annotated[str, _text(1, 4_000), AfterValidator(storable), Field(json_schema_extra=widget("area"))]
 AmountMinor = Annotated[Amount, Field(json_schema_extra=widget("money"), examples=[149_000])]

@@ -11,14 +11,21 @@ from uuid import UUID
 from sqlalchemy import Connection
 
 from admin_api.actions import (
+    blackouts,
+    booking_terms,
+    bookings,
     catalog,
+    clearing,
     customers,
+    extras,
+    halls,
     invoices,
     look_ups,
     parked,
     provider_accounts,
     refunds,
     subscriptions,
+    tariffs,
 )
 from admin_api.actions.action import Action, ActionRequest, Done, Effect
 from admin_api.desk import Desk
@@ -28,6 +35,13 @@ from web.fields import Body
 from web.problems import problem_of_error
 
 _ROOMS: Final[tuple[Iterable[Action], ...]] = (
+    bookings.ACTIONS,
+    tariffs.ACTIONS,
+    halls.ACTIONS,
+    blackouts.ACTIONS,
+    clearing.ACTIONS,
+    extras.ACTIONS,
+    booking_terms.ACTIONS,
     subscriptions.ACTIONS,
     invoices.ACTIONS,
     refunds.ACTIONS,

@@ -33,6 +33,27 @@ _RECEIVED = text("""
         LEFT JOIN payment_attempt a ON a.id = p.attempt_id
     WHERE p.id = :id
 """)
+# What its invoices were paid, and what of that went back or is on its way.
+_BOOKING = text("""
+    SELECT booking.id, booking.customer_id, hall_id, hall.name AS hall, booking.state, starts_at, ends_at,
+        people, total_minor, booking.currency, terms, refund_percent_max, timezone, money.*
+    FROM booking JOIN hall ON hall.id = booking.hall_id JOIN studio ON studio.id = booking.studio_id
+    CROSS JOIN LATERAL (
+        SELECT CAST(COALESCE(sum(p.amount_minor), 0) AS bigint) AS paid_minor,
+            CAST(COALESCE(sum(p.refunded_minor + p.reserved_minor), 0) AS bigint) AS returned_minor,
+            (SELECT CAST(COALESCE(sum(o.total_minor), 0) AS bigint) FROM invoice o
+                WHERE o.booking_id = booking.id AND o.state = 'open') AS unpaid_minor
+        FROM invoice i JOIN provider_payment p ON p.invoice_id = i.id WHERE i.booking_id = booking.id
+    ) AS money
+    WHERE booking.id = :id
+""")
+_BOOKED_EXTRAS = text("""
+    SELECT extra_id, quantity FROM extra_use WHERE booking_id = :id AND released_at IS NULL ORDER BY id
+""")
+_BLACKOUT = text("""
+    SELECT id, hall_id, starts_at, ends_at FROM occupancy
+    WHERE id = :id AND kind = 'blackout' AND released_at IS NULL
+""")
 _PRICE = text("SELECT id FROM price WHERE id = :id")
 
 
@@ -59,6 +80,21 @@ def get_refund(connection: Connection, refund_id: UUID) -> AnyRow:
 def get_received(connection: Connection, payment_id: UUID) -> AnyRow:
     """Received money, with its `refundable_minor`. Raises NotFound."""
     return _get(connection, _RECEIVED, "payment", payment_id)
+
+
+def get_booking(connection: Connection, booking_id: UUID) -> AnyRow:
+    """With its `hall` by name, `paid_minor`, `returned_minor` of that, `unpaid_minor`. Raises NotFound."""
+    return _get(connection, _BOOKING, "booking", booking_id)
+
+
+def list_booked_extras(connection: Connection, booking_id: UUID) -> list[AnyRow]:
+    """What is lent with it: `extra_id`, `quantity`."""
+    return list(connection.execute(_BOOKED_EXTRAS, {"id": booking_id}))
+
+
+def get_blackout(connection: Connection, blackout_id: UUID) -> AnyRow:
+    """A time for which a hall is closed. Raises NotFound."""
+    return _get(connection, _BLACKOUT, "blackout", blackout_id)
 
 
 def require_price(connection: Connection, price_id: UUID) -> None:

@@ -10,6 +10,7 @@ from uuid import UUID
 from babel.numbers import get_currency_precision
 
 from admin_api.dashboards.charts import CHARTS, Chart, Column, chart_of
+from admin_api.dashboards.heat import HEAT_CHART, read_heat
 from admin_api.dashboards.periods import Period
 from admin_api.dashboards.platform import PLATFORM_CHARTS, read_platform_chart
 from admin_api.dashboards.reading import read_chart
@@ -38,6 +39,14 @@ def export_platform_chart(desk: Desk, name: str, period: Period, studio_id: UUID
     return csv_text(chart, rows)
 
 
+def export_heat(desk: Desk, period: Period, hall_id: UUID | None = None) -> str:
+    """All hours of the week, of one hall or all. Audited. Raises Problem 403, 404 and 422 as `read_heat`."""
+    desk.require("export")
+    rows = read_heat(desk, period, hall_id).cells
+    _audit(desk, HEAT_CHART.name, period, len(rows), None, hall_id)
+    return csv_text(HEAT_CHART, rows)
+
+
 def file_name(name: str, period: Period) -> str:
     """Of ASCII letters, for Content-Disposition; `name` is a chart's."""
     return f"{name}_{period.from_on}_{period.to_on}.csv"
@@ -56,7 +65,7 @@ def _cell(column: Column, row: View) -> str:
     value = getattr(row, column.name)
     match column.kind:
         case "count" | "day":
-            return str(value)
+            return "" if value is None else str(value)
         case "money":
             # A number of ours may begin with a minus: it is no formula.
             digits = get_currency_precision(getattr(row, "currency", ""))
@@ -65,7 +74,14 @@ def _cell(column: Column, row: View) -> str:
             return neutral(str(value))
 
 
-def _audit(desk: Desk, name: str, period: Period, row_count: int, studio_id: UUID | None) -> None:
+def _audit(
+    desk: Desk,
+    name: str,
+    period: Period,
+    row_count: int,
+    studio_id: UUID | None,
+    hall_id: UUID | None = None,
+) -> None:
     facts: dict[str, object] = {
         "chart": name,
         "from": str(period.from_on),
@@ -74,5 +90,7 @@ def _audit(desk: Desk, name: str, period: Period, row_count: int, studio_id: UUI
     }
     if studio_id is not None:
         facts["studio_id"] = str(studio_id)
+    if hall_id is not None:
+        facts["hall_id"] = str(hall_id)
     with desk.transaction() as connection:
         desk.audit(connection, "export", None, facts=facts)

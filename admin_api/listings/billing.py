@@ -39,6 +39,7 @@ class InvoiceRow(View):
     number: str | None
     customer: Named
     subscription_id: UUID | None
+    booking_id: UUID | None
     state: str
     total: Money
     paid: Money
@@ -80,6 +81,7 @@ def _invoice_rows(session: GuardedSession, rows: Rows) -> Sequence[InvoiceRow]:
             number=row.number,
             customer=customers[row.customer_id],
             subscription_id=row.subscription_id,
+            booking_id=row.booking_id,
             state=row.state,
             total=Money(amount_minor=row.total_minor, currency=row.currency),
             paid=Money(amount_minor=row.paid_minor, currency=row.currency),
@@ -154,6 +156,7 @@ INVOICES: Final = Listing(
         Invoice.number,
         Invoice.customer_id,
         Invoice.subscription_id,
+        Invoice.booking_id,
         Invoice.state,
         Invoice.currency,
         Invoice.total_minor,
@@ -171,7 +174,10 @@ INVOICES: Final = Listing(
         Filter("state", Invoice.state, "choice", INVOICE.states),
         Filter("customer", Invoice.customer_id, "uuid", is_selective=True),
         Filter("subscription", Invoice.subscription_id, "uuid", is_selective=True),
+        Filter("booking", Invoice.booking_id, "uuid", is_selective=True),
         *created_between(Invoice.created_at, Invoice.id),
     ),
-    search=by_ids_or((Invoice.id, Invoice.customer_id, Invoice.subscription_id), _by_number),
+    search=by_ids_or(
+        (Invoice.id, Invoice.customer_id, Invoice.subscription_id, Invoice.booking_id), _by_number
+    ),
 )

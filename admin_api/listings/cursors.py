@@ -5,6 +5,7 @@ A cursor grants nothing: it is read strictly, and what it leads to is filtered a
 
 import binascii
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -12,14 +13,15 @@ from uuid import UUID
 
 import orjson
 from pydantic import TypeAdapter, ValidationError
-from sqlalchemy import ColumnElement, literal
+from sqlalchemy import BigInteger, ColumnElement, Integer, literal
 from sqlalchemy.orm import InstrumentedAttribute
+from sqlalchemy.types import TypeEngine
 
 from web.problems import Problem, invalid
 from web.strict import UnstorableText, storable
 
 CURSOR_LENGTH_LIMIT: Final = 1_000
-_BIGGEST: Final = 2**63 - 1
+_BIGGEST: Final[Mapping[type[TypeEngine[Any]], int]] = {Integer: 2**31 - 1, BigInteger: 2**63 - 1}
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +35,7 @@ class Position:
         self, column: InstrumentedAttribute[Any], *key: InstrumentedAttribute[Any]
     ) -> list[ColumnElement[Any]]:
         """The value as the column's type, and the key where it is wanted too. Raises Problem 422."""
-        value = _typed(self.value, column.type.python_type)
+        value = _typed(self.value, column.type)
         return [literal(value, column.type), *(literal(self.key, each.type) for each in key)]
 
 
@@ -57,12 +59,13 @@ def read_cursor(cursor: str, listing: str, sort: str) -> Position:
     return position
 
 
-def _typed(text: str, python_type: type) -> object:
+def _typed(text: str, column_type: TypeEngine[Any]) -> object:
+    python_type = column_type.python_type
     try:
         value = TypeAdapter(python_type).validate_python(text) if python_type is not str else text
     except ValidationError:
         raise _no_cursor() from None
-    if isinstance(value, int) and abs(value) > _BIGGEST:
+    if isinstance(value, int) and abs(value) > _BIGGEST.get(type(column_type), 0):
         raise _no_cursor()
     if isinstance(value, datetime) and value.tzinfo is None:
         raise _no_cursor()

@@ -106,7 +106,7 @@ REFUNDS: Final = Listing(
     default_sort="-created_at",
     filters=(
         Filter("state", Refund.state, "choice", REFUND.states),
-        Filter("origin", Refund.origin, "choice", ("customer", "staff", "provider")),
+        Filter("origin", Refund.origin, "choice", ("customer", "staff", "provider", "terms")),
         Filter("customer", Refund.customer_id, "uuid", condition=_refunds_of, is_selective=True),
         Filter("invoice", Refund.invoice_id, "uuid", is_selective=True),
         Filter("created_from", Refund.created_at, "date_from"),

@@ -12,7 +12,7 @@ from starlette.requests import Request
 from admin_api.listings.operations import AuditRow
 from admin_api.pages.cells import Cell, Fact, cell_of, label_of, state_cell, subject_cell, who_cell
 from admin_api.pages.doors import desk_of
-from admin_api.pages.frame import tell
+from admin_api.pages.frame import tell, told_facts
 from admin_api.pages.words import WORDS, knows
 from admin_api.queries.subjects import Subject, subjects_of
 
@@ -82,7 +82,8 @@ def _change(request: Request, item: AuditRow) -> Cell:
 
 def _values(request: Request, name: str, *sides: Mapping[str, object]) -> Iterable[str]:
     """On each side where there is a value, it, as it is shown everywhere."""
-    return [cell_of(request, "audit", name, side[name]).text for side in sides if name in side]
+    told = (told_facts(request, {name: side[name]})[name] for side in sides if name in side)
+    return [cell_of(request, "audit", name, value).text for value in told]
 
 
 def _name(request: Request, name: str) -> str:

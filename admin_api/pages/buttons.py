@@ -40,7 +40,8 @@ TECHNICAL: Final = frozenset(
     }
 )
 _NAMES: Final = (
-    "number", "name", "label", "transaction_id", "public_id", "invoice", "customer", "plan", "kind", "action",
+    "number", "name", "label", "transaction_id", "public_id", "invoice", "customer", "hall", "plan", "kind",
+    "action",
 )  # fmt: skip
 # What these are is what was done.
 _DOINGS: Final = {

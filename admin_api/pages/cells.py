@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import Enum
-from typing import Final, Literal
+from typing import Any, Final, Literal
 from urllib.parse import urlencode
 from uuid import UUID
 
@@ -18,8 +18,9 @@ from starlette.requests import Request
 
 from admin_api.listings import LISTINGS
 from admin_api.pages import formats
-from admin_api.pages.doors import desk_of, language_of
-from admin_api.pages.frame import tell, when_text
+from admin_api.pages.doors import desk_of, language_of, studio_of
+from admin_api.pages.frame import span_text, tell, when_text
+from admin_api.pages.notations import NOTATIONS
 from admin_api.pages.words import knows
 from admin_api.queries.names import Who
 from admin_api.queries.subjects import Subject
@@ -48,6 +49,11 @@ COLORS: Final[dict[str, Color]] = {
     "active": "green",
     "succeeded": "green",
     "applied": "green",
+    "held": "azure",
+    "awaiting_payment": "blue",
+    "confirmed": "green",
+    "completed": "dark",
+    "no_show": "red",
     "expired": "orange",
     "declined": "orange",
     "not_sent": "orange",
@@ -73,6 +79,7 @@ COLORS: Final[dict[str, Color]] = {
 }
 # Which machine a listing's states belong to; others' states are words of the listing itself.
 MACHINES: Final = {
+    "bookings": "booking",
     "invoices": "invoice",
     "subscriptions": "subscription",
     "payments": "payment",
@@ -82,6 +89,11 @@ MACHINES: Final = {
 # Ids of these fields lead to the page of the thing.
 LINKS: Final = {
     "customer_id": "customers",
+    "booking_id": "bookings",
+    "hall_id": "halls",
+    "tariff_id": "tariffs",
+    "extra_id": "extras",
+    "blackout_id": "blackouts",
     "subscription_id": "subscriptions",
     "invoice_id": "invoices",
     "attempt_id": "payments",
@@ -95,6 +107,14 @@ LINKS: Final = {
 }
 # Fields whose values are the same words.
 _VALUES: Final = {"debit": "account", "credit": "account", "decline_category": "category"}
+# Fields that hold rules, and how these are written.
+_RULES: Final = {
+    "hours": "hours",
+    "rates": "rates",
+    "duration_tiers": "tiers",
+    "terms": "terms",
+    "cancellation_terms": "terms",
+}
 # Values that are no machine's state, and yet say how something stands.
 _BADGES: Final = frozenset({"standing", "outcome"})
 # So long a text is never broken into lines.
@@ -143,6 +163,8 @@ def cell_of(request: Request, listing: str, name: str, value: object) -> Cell:
     match value:
         case _ if value in (None, "", [], (), {}):
             return Cell(tell(request, "page.none"))
+        case list() if name in _RULES and isinstance(value[0], Mapping):
+            return _rules_cell(request, _RULES[name], value)
         case Money():
             return Cell(
                 formats.money_text(value.amount_minor, value.currency, language_of(request)), kind="money"
@@ -172,13 +194,17 @@ def cell_of(request: Request, listing: str, name: str, value: object) -> Cell:
 
 
 def shown(names: Iterable[str]) -> list[str]:
-    """Fields as people see them: how many units a period has is told with the unit."""
-    return [name for name in names if name != "period_count"]
+    """Fields as people see them: how many units a period has is told with the unit, an end with its start."""
+    names = list(names)
+    told = {"period_count", "ends_at"} if "starts_at" in names else {"period_count"}
+    return [name for name in names if name not in told]
 
 
 def field_cell(request: Request, listing: str, view: BaseModel, name: str) -> Cell:
-    """A field of a view; a billing period in words, `3 months`."""
+    """A field of a view; a billing period in words, `3 months`, and a time from its start to its end."""
     value, count = getattr(view, name), getattr(view, "period_count", None)
+    if name == "starts_at" and isinstance(ends_at := getattr(view, "ends_at", None), datetime):
+        return Cell(span_text(request, value, ends_at), kind="time", exact=value.isoformat())
     if name == "period_unit" and knows(key := f"period.length.{value}"):
         return Cell(tell(request, key, {"count": count}), "short")
     return cell_of(request, listing, name, value)
@@ -299,6 +325,12 @@ def who_cell(request: Request, who: Who) -> Cell:
         name = f"{who.name}, {kind}" if who.kind == "link" else who.name
         return Cell(name, href=href_of(request, listing, who.id) if who.id else None)
     return Cell(f"{kind}: {tell(request, job)}" if who.kind == "cron" and knows(job) else kind)
+
+
+def _rules_cell(request: Request, notation: str, rules: list[Mapping[str, Any]]) -> Cell:
+    """A line for each rule, as a form takes them."""
+    written = NOTATIONS[notation].write(rules, language_of(request), studio_of(request).currency)
+    return Cell("\n".join(written), "lines")
 
 
 def _structured(value: object) -> Cell:

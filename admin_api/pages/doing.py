@@ -9,6 +9,7 @@ is done at once; a secret is in the POST's answer alone.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any, Final, get_args
 from urllib.parse import urlencode
 from uuid import UUID
@@ -25,9 +26,10 @@ from admin_api.pages.doors import desk_of
 from admin_api.pages.entrance import INVITATION
 from admin_api.pages.fields import Choice, Field, fields_of, shown_values, typed_values
 from admin_api.pages.frame import problem_text, tell
+from admin_api.pages.in_the_way import WayOut, named_bookings, way_out
 from admin_api.pages.schemas import TERM_SUFFIX, defaults_of, fields_typed
 from admin_api.pages.site import Site
-from admin_api.pages.typed import faults_of, read_form, read_typed
+from admin_api.pages.typed import faults_of, inner_facts, read_form, read_typed
 from admin_api.pages.words import knows
 from admin_api.people.forms import check_form, new_form
 from admin_api.queries.lookups import LookUp, look_up
@@ -139,6 +141,7 @@ async def _show_fields(
     faults: Mapping[str, str] | None = None,
     *,
     refusal: str = "",
+    problem: Mapping[str, object] | None = None,
     status: int = 200,
 ) -> Response:
     fields = await run_in_threadpool(
@@ -149,6 +152,7 @@ async def _show_fields(
         **_about(request, wish),
         "fields": fields,
         "refusal": refusal,
+        "way_out": await _way_out(site, request, wish, typed, problem or {}),
         "is_foreseen": is_foreseen,
         "form": new_form(site.services, desk_of(request), wish.path),
         "submit": tell(request, "form.check") if is_foreseen else tell(request, f"action.{wish.action.name}"),
@@ -169,6 +173,7 @@ async def _show_effect(site: Site, request: Request, wish: Wish, typed: Mapping[
     context = {
         **_about(request, wish),
         **effect_words(request, effect),
+        "way_out": await _way_out(site, request, wish, typed, effect.refusal or {}),
         "values": fields_typed(wish.action, typed),
         "shown": [(field.label, lines) for field in fields if (lines := shown_values(request, field))],
         "form": new_form(site.services, desk, wish.path),
@@ -187,8 +192,21 @@ async def _show_refusal(
         raise problem
     text = problem_text(request, problem.code, problem.facts, problem.status)
     return await _show_fields(
-        site, request, wish, typed, faults_of(problem), refusal=text, status=problem.status
+        site,
+        request,
+        wish,
+        typed,
+        faults_of(problem),
+        refusal=text,
+        problem={"code": problem.code, **inner_facts(problem)},
+        status=problem.status,
     )
+
+
+async def _way_out(
+    site: Site, request: Request, wish: Wish, typed: Mapping[str, str], problem: Mapping[str, object]
+) -> WayOut | None:
+    return await run_in_threadpool(way_out, site.services, request, wish.subject_id, typed, problem)
 
 
 async def _show_done(
@@ -231,11 +249,32 @@ def _about(request: Request, wish: Wish) -> dict[str, Any]:
 
 
 def _complete(request: Request, fields: list[Field], typed: Mapping[str, str]) -> list[Field]:
-    """Pickers show what was picked, and without a script what was found for the term."""
-    return [_completed(request, field, typed) if field.picks else field for field in fields]
+    """Pickers show what was picked, and without a script what was found for the term; choices are offered,
+    things told by their names."""
+    desk = desk_of(request)
+
+    @cache
+    def offered(what: str) -> tuple[Choice, ...]:
+        return tuple(Choice(str(one.id), one.text) for one in look_up(desk, _LOOK_UPS[what], ""))
+
+    def completed(field: Field) -> Field:
+        if field.rows:
+            return replace(field, rows=tuple(tuple(map(completed, row)) for row in field.rows))
+        if field.widget == "choose":
+            return replace(field, widget="choice", options=offered(field.picks))
+        if field.widget == "things":
+            return replace(field, options=_things(request, field))
+        return _picked(request, field, typed) if field.picks else field
+
+    return [completed(field) for field in fields]
 
 
-def _completed(request: Request, field: Field, typed: Mapping[str, str]) -> Field:
+def _things(request: Request, field: Field) -> tuple[Choice, ...]:
+    """The bookings that the field's lines name by id, as far as they are here."""
+    return tuple(named_bookings(request, field.value.split()))
+
+
+def _picked(request: Request, field: Field, typed: Mapping[str, str]) -> Field:
     desk = desk_of(request)
     what = _LOOK_UPS[field.picks]
     if field.value:

@@ -1,10 +1,10 @@
 """A state machine with one aggregate's path on it, as SVG to stand inside a page.
 
-Called by the pages of invoices, payments, refunds and subscriptions, which link `static/machine.css` and give
-the drawing a container that may scroll. Pure: it knows no row, no clock and no language but the words handed
-in. No style, script or reference ever stands in the text: the pages' content security policy forbids them,
-so everything is a presentation attribute or a class, and arrow heads are shapes and not markers (whose ids
-would clash when a page shows two attempts).
+Called by the pages of bookings, invoices, payments, refunds and subscriptions, which link
+`static/machine.css` and give the drawing a container that may scroll. Pure: it knows no row, no clock and no
+language but the words handed in. No style, script or reference ever stands in the text: the pages' content
+security policy forbids them, so everything is a presentation attribute or a class, and arrow heads are shapes
+and not markers (whose ids would clash when a page shows two attempts).
 """
 
 from collections.abc import Iterable, Mapping, Sequence

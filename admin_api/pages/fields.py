@@ -13,6 +13,7 @@ from admin_api.pages.cells import shown_json
 from admin_api.pages.doors import language_of, studio_of
 from admin_api.pages.formats import money_text, read_amount, typed_amount
 from admin_api.pages.frame import tell, when_text
+from admin_api.pages.notations import NOTATIONS
 from admin_api.pages.schemas import FLAG_ON, TERM_SUFFIX, columns_of, resolved, row_numbers, widget_of
 from admin_api.pages.words import knows
 
@@ -44,6 +45,8 @@ _FAULTS: Final = {
     "not_json": "json",
     "not_a_number": "number",
 }
+# Widgets in which a person writes one thing to a line.
+_OF_LINES: Final = frozenset({"lines", "things", *NOTATIONS})
 # How many of a list's rows a form offers beyond those that are filled.
 ROWS_OFFERED: Final = 5
 
@@ -94,11 +97,19 @@ def typed_values(request: Request, action: Action, values: Mapping[str, Any]) ->
     """A body's values as they stand in a form's fields: what a form begins with."""
     schema = action.body.model_json_schema()
     parts = {name: resolved(schema, part) for name, part in schema.get("properties", {}).items()}
-    return {
-        name: _as_typed(request, widget_of(parts[name]), value)
-        for name, value in values.items()
-        if name in parts and value is not None
-    }
+    typed: dict[str, str] = {}
+    for name, value in values.items():
+        if name not in parts or value is None:
+            continue
+        if columns := columns_of(schema, parts[name]):
+            typed |= {
+                f"{name}.{number}.{column}": _as_typed(request, widget_of(columns[column]), cell)
+                for number, row in enumerate(value)
+                for column, cell in row.items()
+            }
+        else:
+            typed[name] = _as_typed(request, widget_of(parts[name]), value)
+    return typed
 
 
 def shown_values(request: Request, field: Field) -> list[str]:
@@ -112,6 +123,10 @@ def shown_values(request: Request, field: Field) -> list[str]:
         studio = studio_of(request)
         amount = read_amount(field.value, studio.currency)
         return [money_text(amount, studio.currency, language_of(request))]
+    if field.widget in NOTATIONS:
+        return field.value.splitlines()
+    if field.widget == "things":
+        return [option.text for option in field.options]
     if field.widget == "date":
         return [when_text(request, date.fromisoformat(field.value))]
     if field.widget == "flag":
@@ -194,7 +209,10 @@ def _as_typed(request: Request, widget: str, value: Any) -> str:
         return typed_amount(int(value), studio_of(request).currency, language_of(request))
     if widget == "json":
         return shown_json(json.loads(value) if isinstance(value, str) else value)
-    if widget == "lines":
+    if widget in NOTATIONS:
+        studio, language = studio_of(request), language_of(request)
+        return "\n".join(NOTATIONS[widget].write(value, language, studio.currency))
+    if widget.partition(":")[0] in _OF_LINES:
         return "\n".join(map(str, value))
     if isinstance(value, bool):
         return FLAG_ON if value else ""
@@ -202,7 +220,9 @@ def _as_typed(request: Request, widget: str, value: Any) -> str:
 
 
 def _fault_text(request: Request, fault: str | None) -> str:
+    """A fault in words; `not_hours:2` is about the second line."""
     if fault is None:
         return ""
-    own = f"fault.{fault}"
-    return tell(request, own if knows(own) else f"fault.{_FAULTS.get(fault, 'value')}")
+    code, _, line = fault.partition(":")
+    own = f"fault.{code}"
+    return tell(request, own if knows(own) else f"fault.{_FAULTS.get(code, 'value')}", {"line": line})

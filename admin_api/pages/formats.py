@@ -1,7 +1,7 @@
 """How a sum, a time and a number are written for a person, and how a sum is read from what one typed."""
 
 import re
-from datetime import date, datetime
+from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -61,6 +61,17 @@ def read_amount(typed: str, currency: str) -> int:
 def time_text(at: datetime, timezone: str, language: Language) -> str:
     """Local time of the studio, to the minute."""
     return str(format_datetime(at, _TIME[language], ZoneInfo(timezone), locale=language))
+
+
+def span_text(starts_at: datetime, ends_at: datetime, timezone: str, language: Language) -> str:
+    """From when to when: `5 дек. 2026, 10:00–12:00`; with both days where it is not over on the first."""
+    starts, ends = (at.astimezone(ZoneInfo(timezone)) for at in (starts_at, ends_at))
+    begins = time_text(starts_at, timezone, language)
+    if ends.date() == starts.date():
+        return f"{begins}–{ends:%H:%M}"
+    if ends.date() - starts.date() == timedelta(days=1) and ends.time() == time():
+        return f"{begins}–24:00"
+    return f"{begins} – {time_text(ends_at, timezone, language)}"
 
 
 def date_text(on: date, language: Language) -> str:

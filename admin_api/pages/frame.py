@@ -17,6 +17,7 @@ from admin_api.pages.doors import desk_of, language_of, studio_of
 from admin_api.pages.menu import is_current, menu_of
 from admin_api.pages.words import knows, say
 
+_SPAN: Final = ("starts_at", "ends_at")
 _ISO_DAY_LENGTH: Final = len("2026-01-01")
 # Facts that are codes, and where their words stand.
 _CODED: Final[dict[str, tuple[str, ...]]] = {
@@ -50,11 +51,15 @@ def tell(request: Request, key: str, facts: Mapping[str, object] | None = None) 
 
 
 def told_facts(request: Request, facts: Mapping[str, object]) -> dict[str, object]:
-    """Sums become money, instants local times, states words; numbers and texts stay."""
+    """Sums become money, instants local times, states words; numbers and texts stay. A fact more: `when`, for
+    what starts and ends."""
     currency = str(
         facts.get("currency") or getattr(getattr(request.state, "studio", None), "currency", "RUB")
     )
-    return {name: _told(request, name, value, currency) for name, value in facts.items()}
+    told = {name: _told(request, name, value, currency) for name, value in facts.items()}
+    if {"starts_at", "ends_at"} <= facts.keys():
+        told["when"] = span_text(request, *(datetime.fromisoformat(str(facts[name])) for name in _SPAN))
+    return told
 
 
 def problem_text(request: Request, code: str, facts: Mapping[str, object], status: int) -> str:
@@ -70,6 +75,10 @@ def when_text(request: Request, at: datetime | date) -> str:
     if isinstance(at, datetime):
         return formats.time_text(at, studio_of(request).timezone, language)
     return formats.date_text(at, language)
+
+
+def span_text(request: Request, starts_at: datetime, ends_at: datetime) -> str:
+    return formats.span_text(starts_at, ends_at, studio_of(request).timezone, language_of(request))
 
 
 def _told(request: Request, name: str, value: object, currency: str) -> object:

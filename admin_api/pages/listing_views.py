@@ -30,11 +30,13 @@ from admin_api.pages.formats import number_text
 from admin_api.pages.frame import tell
 from admin_api.pages.watching import notice_of
 from admin_api.pages.words import knows
+from admin_api.queries.lookups import LOOK_UP_PERMISSIONS, look_up
 from admin_api.queries.operations import latest_operations
 from web.operations import Operation
 from web.problems import invalid, not_found
 
 PAGE_SIZE: Final = 20
+HALL: Final = "hall"
 PAGE_NUMBER_LIMIT: Final = 500
 _PAGE: Final = re.compile("[0-9]{1,3}")
 # Parameters of a list's page that are not filters.
@@ -91,7 +93,7 @@ class ListingView(ModelView):
         return {
             "title": tell(request, f"listing.{self.listing.name}"),
             "heads": _heads(request, self.listing),
-            "filters": [_filter_field(request, self.listing, one) for one in self.listing.filters],
+            "filters": await run_in_threadpool(_filter_fields, request, self.listing),
             "buttons": creating,
             "may_export": await self.check_can_export(request),
             "export_query": _query_without(request, "page", "operation", "saved"),
@@ -233,13 +235,18 @@ def _head(request: Request, listing: Listing, name: str) -> dict[str, str | None
     }
 
 
+def _filter_fields(request: Request, listing: Listing) -> list[dict[str, Any]]:
+    return [_filter_field(request, listing, one) for one in listing.filters]
+
+
 def _filter_field(request: Request, listing: Listing, one: Filter) -> dict[str, Any]:
     value = request.query_params.get(one.name, "")
     return {
         "name": one.name,
         "kind": one.kind,
-        # Nobody types an id: such a filter comes by a link, and is only shown to be taken away.
-        "is_hidden": one.kind == "uuid" and not value,
+        # Nobody types an id: such a filter comes by a link, and is only shown to be taken away. Halls are
+        # few enough to choose from.
+        "is_hidden": one.kind == "uuid" and one.name != HALL and not value,
         "label": tell(request, f"filter.{one.name}")
         if knows(f"filter.{one.name}")
         else label_of(request, listing.name, one.name),
@@ -251,6 +258,8 @@ def _filter_field(request: Request, listing: Listing, one: Filter) -> dict[str, 
 def _options(request: Request, listing: Listing, one: Filter) -> list[tuple[str, str]]:
     names: Iterable[str] = one.choices or (("true", "false") if one.kind == "flag" else ())
     options = [(name, _option_text(request, listing, one, name)) for name in names]
+    if one.name == HALL and desk_of(request).person.may(LOOK_UP_PERMISSIONS["halls"]):
+        return [(str(hall.id), hall.text) for hall in look_up(desk_of(request), "halls", "")]
     if (listing.name, one.name) == (AUDIT.name, "action"):
         options = sorted(audit.kinds(request), key=lambda kind: kind[1])
     return options

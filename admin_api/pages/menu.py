@@ -33,6 +33,20 @@ MENU: Final[tuple[tuple[str, tuple[Entry, ...]], ...]] = (
         ),
     ),
     (
+        "menu.bookings",
+        (
+            Entry("menu.today_at_desk", "/admin/today", "fa-bell-concierge", "bookings.read"),
+            Entry("menu.board", "/admin/board", "fa-table-cells", "bookings.read"),
+            _listing("bookings", "fa-calendar-check"),
+            _listing("blackouts", "fa-calendar-xmark"),
+            _listing("halls", "fa-door-open"),
+            _listing("tariffs", "fa-clock"),
+            _listing("extras", "fa-microphone"),
+            _listing("booking_terms", "fa-scale-balanced"),
+            Entry("menu.heat_map", "/admin/heat-map", "fa-fire", "bookings.read"),
+        ),
+    ),
+    (
         "menu.money",
         (
             _listing("payments", "fa-credit-card"),

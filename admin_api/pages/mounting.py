@@ -13,6 +13,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from admin_api.bookings import heat_page
+from admin_api.bookings import pages as desk_pages
 from admin_api.desk import Services
 from admin_api.listings import LISTINGS
 from admin_api.pages import doing, entrance, overview, platform_audit, profile, watching
@@ -30,6 +32,10 @@ PAGES: Final[tuple[tuple[str, str, Endpoint], ...]] = (
     # Before the charts: the next pattern would take it for one.
     ("GET", "/platform/audit.csv", platform_audit.export_audit),
     ("GET", "/platform/{chart}.csv", overview.export_platform_chart),
+    ("GET", "/board", desk_pages.show_board),
+    ("GET", "/today", desk_pages.show_today),
+    ("GET", "/heat-map", heat_page.show_heat),
+    ("GET", "/heat-map.csv", heat_page.export_heat),
     ("GET", "/profile", profile.show_profile),
     ("GET", "/logout", entrance.show_sign_out),
     ("POST", "/sign-out", entrance.sign_out_here),

@@ -8,6 +8,7 @@ drawn, the timeline, notes, the raw body of a parked command.
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any, Final, cast
+from urllib.parse import urlencode
 from uuid import UUID
 
 from markupsafe import Markup
@@ -42,13 +43,14 @@ from billing.invoices import INVOICE
 from billing.payments import PAYMENT
 from billing.refunds import REFUND
 from billing.subscriptions import SUBSCRIPTION
+from booking.rules.machine import BOOKING
 from kit.errors import Refused
 from kit.machine import Machine
 from web.problems import Problem
 from web.views import Money
 
 _MACHINES: Final[dict[str, Machine]] = {
-    machine.name: machine for machine in (INVOICE, PAYMENT, REFUND, SUBSCRIPTION)
+    machine.name: machine for machine in (BOOKING, INVOICE, PAYMENT, REFUND, SUBSCRIPTION)
 }
 # Lists inside a view: whose rows they are, and what of them is worth a column beside the thing itself.
 SECTIONS: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
@@ -61,6 +63,13 @@ SECTIONS: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
         "subscriptions",
         ("plan", "price", "state", "current_period_end", "cancel_at_period_end"),
     ),
+    "bookings": ("bookings", ("starts_at", "ends_at", "hall", "state", "total", "payment")),
+    "tariffs": (
+        "tariffs",
+        ("per_hour", "standing", "rates", "duration_tiers", "effective_from", "version"),
+    ),
+    "extras": ("extras", ("name", "amount", "unit", "stock")),
+    "blackouts": ("blackouts", ("starts_at", "ends_at", "note")),
     "notifications": ("notifications", ("due_at", "kind", "state", "problem")),
     "trail": ("events", ("occurred_at", "kind", "subject", "customer")),
     "calls": ("calls", ("started_at", "kind", "call_number", "outcome", "next_at")),
@@ -79,8 +88,9 @@ SECTIONS: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
 }
 NOTE: Final = "add_note"
 REPLAY: Final = "replay_command"
+BOOK: Final = "book"
 PEOPLE: Final = frozenset({"customers", "staff"})
-TOLD_OF: Final = frozenset({"subscriptions", "invoices", "payments", "received", "refunds"})
+TOLD_OF: Final = frozenset({"bookings", "subscriptions", "invoices", "payments", "received", "refunds"})
 # Lists that stand beside the others where there is room.
 _BESIDE: Final = frozenset({"audit", "history"})
 # Fields that a page shows in a way of their own, or not at all.
@@ -107,6 +117,7 @@ def context(request: Request, listing: Listing, view: BaseModel) -> dict[str, An
         "drawing": _drawing(request, machine, view),
         "buttons": [
             *_without_note(buttons),
+            *_book_link(request, listing, thing_id),
             *_audit_link(request, listing, thing_id),
             *_events_link(request, listing, thing_id),
         ],
@@ -214,6 +225,16 @@ def _foreseen(request: Request, listing: Listing, thing_id: UUID) -> dict[str, o
     except Problem as no:
         effect = Effect(refusal={"code": no.code})
     return effect_words(request, effect)
+
+
+def _book_link(request: Request, listing: Listing, thing_id: UUID) -> list[Button]:
+    """For a customer or a hall: the form of a booking that begins with them."""
+    field = {"customers": "customer_id", "halls": "hall_id"}.get(listing.name)
+    action = ACTIONS[BOOK]
+    if field is None or not desk_of(request).person.may(action.permission):
+        return []
+    href = f"{form_path(action, None)}?{urlencode({field: str(thing_id)})}"
+    return [Button(href, tell(request, f"action.{BOOK}"))]
 
 
 def _audit_link(request: Request, listing: Listing, thing_id: UUID) -> list[Button]:

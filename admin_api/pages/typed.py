@@ -11,6 +11,7 @@ from starlette.requests import Request
 from admin_api.actions.action import Action
 from admin_api.pages.doors import studio_of
 from admin_api.pages.formats import NotAnAmount, read_amount
+from admin_api.pages.notations import NOTATIONS, NotInNotation
 from admin_api.pages.schemas import FLAG_ON, columns_of, resolved, row_numbers, widget_of
 from web.fields import Body
 from web.problems import Problem
@@ -64,6 +65,12 @@ def read_typed(request: Request, action: Action, typed: Mapping[str, str]) -> Ty
         return Typed(None, {_place(one["loc"], typed): one["type"] for one in error.errors()})
 
 
+def inner_facts(problem: Problem) -> Mapping[str, object]:
+    """What a refusal says beside its code."""
+    facts = problem.facts.get("facts")
+    return facts if isinstance(facts, Mapping) else problem.facts
+
+
 def faults_of(problem: Problem) -> dict[str, str]:
     """The faults that a 422 names, by field."""
     errors = problem.facts.get("errors")
@@ -105,6 +112,8 @@ def _read(request: Request, name: str, part: Mapping[str, Any], typed: str) -> o
         return _value_of(request, part, typed)
     except NotAnAmount:
         raise _Unreadable(name, "not_an_amount") from None
+    except NotInNotation as unread:
+        raise _Unreadable(name, f"not_{widget_of(part)}:{unread.line}") from None
     except Problem:
         raise _Unreadable(name, "not_json") from None
     except ValueError:
@@ -112,11 +121,14 @@ def _read(request: Request, name: str, part: Mapping[str, Any], typed: str) -> o
 
 
 def _value_of(request: Request, part: Mapping[str, Any], typed: str) -> object:
-    """A value for the body; None for a field left empty. Raises NotAnAmount, Problem and ValueError."""
+    """A value for the body; None for a field left empty. Raises NotAnAmount, NotInNotation, Problem and
+    ValueError."""
     widget = widget_of(part)
     if widget == "flag":
         return typed == FLAG_ON
     text = typed if widget in ("secret", "area", "json") else typed.strip()
+    if not text and part.get("type") == "array" and not part.get("minItems"):
+        return []
     if not text:
         return (
             ""
@@ -127,7 +139,9 @@ def _value_of(request: Request, part: Mapping[str, Any], typed: str) -> object:
         return read_amount(text, studio_of(request).currency)
     if widget == "json":
         return strict_json(text.encode())
-    if widget == "lines":
+    if widget in NOTATIONS:
+        return NOTATIONS[widget].read(text, studio_of(request).currency)
+    if widget.partition(":")[0] in ("lines", "things"):
         return [line for line in (line.strip() for line in text.splitlines()) if line]
     if part.get("type") == "integer":
         return int(text)

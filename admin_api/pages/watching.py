@@ -11,6 +11,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from admin_api.pages.cells import href_of
 from admin_api.pages.doors import desk_of
 from admin_api.pages.frame import problem_text, tell
 from admin_api.pages.site import Site
@@ -25,13 +26,14 @@ _COLORS: Final = {"accepted": "info", "applied": "success", "refused": "danger",
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """What stands on top of a page after something was done there."""
+    """What stands on top of a page after something was done there; `href` leads to what it has made."""
 
     text: str
     color: Literal["info", "success", "danger", "warning"]
     state: str = ""
     watch: str | None = None
     again: str = ""
+    href: str | None = None
 
 
 def notice_of(request: Request) -> Notice | None:
@@ -49,6 +51,7 @@ def notice_of(request: Request) -> Notice | None:
         operation.state,
         f"/admin/operations/{operation.command_id}" if is_waiting else None,
         f"?{request.url.query}",
+        _made(request, operation),
     )
 
 
@@ -85,6 +88,13 @@ def _find(request: Request, command_id: str) -> Operation | None:
         return None
     with desk.transaction() as connection:
         return find_operations(connection, [wanted]).get(wanted)
+
+
+def _made(request: Request, operation: Operation) -> str | None:
+    """The page of a booking, which nobody could be sent to before its command was applied."""
+    booking_id = (operation.result or {}).get("booking_id")
+    href = href_of(request, "bookings", booking_id) if operation.state == "applied" and booking_id else None
+    return None if href is None or request.url.path == href else href
 
 
 def _text(request: Request, operation: Operation) -> str:

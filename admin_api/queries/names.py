@@ -9,7 +9,7 @@ from sqlalchemy import Connection, select, text
 
 from admin_api.queries.ids import among, find_uuid
 from admin_api.walls import GuardedSession
-from models.tables import Customer, Invoice, Plan, Price, ProviderAccount, StaffMember
+from models.tables import Customer, Hall, Invoice, Plan, Price, ProviderAccount, StaffMember
 from web.views import Money, View
 
 
@@ -88,6 +88,11 @@ def invoice_names(session: GuardedSession, ids: Iterable[UUID | None]) -> Mappin
 
 def plan_names(session: GuardedSession, ids: Iterable[UUID | None]) -> Mapping[UUID, Named]:
     rows = session.execute(select(Plan.id, Plan.name).where(among(Plan.id, _present(ids))))
+    return {row.id: Named(id=row.id, name=row.name) for row in rows}
+
+
+def hall_names(session: GuardedSession, ids: Iterable[UUID | None]) -> Mapping[UUID, Named]:
+    rows = session.execute(select(Hall.id, Hall.name).where(among(Hall.id, _present(ids))))
     return {row.id: Named(id=row.id, name=row.name) for row in rows}
 
 

@@ -35,6 +35,15 @@ _SUBJECTS: Final = text("""
     UNION ALL SELECT 'received', id, transaction_id FROM provider_payment WHERE id = ANY(:ids)
     UNION ALL SELECT 'refunds', r.id, COALESCE(i.number, r.payment_transaction_id) FROM refund r
         LEFT JOIN invoice i ON i.id = r.invoice_id WHERE r.id = ANY(:ids)
+    UNION ALL SELECT 'bookings', b.id, hall.name FROM booking b
+        JOIN hall ON hall.id = b.hall_id WHERE b.id = ANY(:ids)
+    UNION ALL SELECT 'halls', id, name FROM hall WHERE id = ANY(:ids)
+    UNION ALL SELECT 'tariffs', t.id, hall.name FROM tariff t
+        JOIN hall ON hall.id = t.hall_id WHERE t.id = ANY(:ids)
+    UNION ALL SELECT 'extras', id, name FROM extra WHERE id = ANY(:ids)
+    UNION ALL SELECT 'blackouts', o.id, hall.name FROM occupancy o JOIN hall ON hall.id = o.hall_id
+        WHERE o.id = ANY(:ids) AND o.kind = 'blackout' AND o.released_at IS NULL
+    UNION ALL SELECT 'booking_terms', id, name FROM studio WHERE id = ANY(:ids)
     UNION ALL SELECT 'plans', id, name FROM plan WHERE id = ANY(:ids)
     UNION ALL SELECT 'prices', price.id, plan.name FROM price
         JOIN plan ON plan.id = price.plan_id WHERE price.id = ANY(:ids)

@@ -288,6 +288,10 @@ def _go_by_keys(page: Page, office: Office, booking: str) -> None:
     page.keyboard.press("d")
     expect(page.get_by_role("grid")).to_have_count(1)
     block.focus()
+    with page.expect_response(lambda answer: "/admin/board" in answer.url):
+        # As when one comes back to the page: it is made anew, and the focus stays.
+        page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    expect(page.locator(f"[href='{booking}']:focus")).to_have_count(1)
     page.keyboard.press("Enter")
     expect(page).to_have_url(office.admin_url + booking)
     page.go_back()

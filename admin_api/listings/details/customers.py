@@ -9,6 +9,7 @@ from sqlalchemy import or_, select, text
 
 from admin_api.desk import Desk
 from admin_api.listings.billing import INVOICES, SUBSCRIPTIONS, InvoiceRow, SubscriptionRow
+from admin_api.listings.bookings import BOOKINGS, BookingRow
 from admin_api.listings.details.parts import PARTS_LIMIT, parts_of
 from admin_api.listings.events import NOTIFICATIONS, NotificationRow
 from admin_api.listings.operations import AUDIT, AuditRow
@@ -20,6 +21,7 @@ from admin_api.queries.names import Named, staff_names
 from admin_api.walls import GuardedSession
 from models.tables import (
     Audit,
+    Booking,
     CustomerNote,
     Invoice,
     Notification,
@@ -45,6 +47,7 @@ class CustomerDetail(CustomerRow):
     paid: Money
     refunded: Money
     open: Money
+    bookings: Sequence[BookingRow]
     subscriptions: Sequence[SubscriptionRow]
     invoices: Sequence[InvoiceRow]
     payments: Sequence[PaymentRow]
@@ -69,17 +72,19 @@ def customer_card(desk: Desk, customer_id: UUID) -> CustomerDetail:
         assert isinstance(head, CustomerRow)
         own = Subscription.customer_id == customer_id
         subscriptions = parts_of(desk, session, SUBSCRIPTIONS, SubscriptionRow, own)
+        bookings = parts_of(desk, session, BOOKINGS, BookingRow, Booking.customer_id == customer_id)
         invoices = parts_of(desk, session, INVOICES, InvoiceRow, Invoice.customer_id == customer_id)
         ids = [invoice.id for invoice in invoices]
         payments = parts_of(desk, session, PAYMENTS, PaymentRow, among(PaymentAttempt.invoice_id, ids))
         refunds = parts_of(desk, session, REFUNDS, RefundRow, among(Refund.invoice_id, ids))
-        subjects = {customer_id, *ids, *(each.id for each in subscriptions)}
+        subjects = {customer_id, *ids, *(each.id for part in (subscriptions, bookings) for each in part)}
         subjects |= {*(each.id for each in payments), *(each.id for each in refunds)}
         written = Notification.customer_id == customer_id
         about = or_(among(Audit.subject_id, subjects), Audit.principal == f"customer:{customer_id}")
         return CustomerDetail(
             **dict(head),
             **_sums(session, customer_id),
+            bookings=bookings,
             subscriptions=subscriptions,
             invoices=invoices,
             payments=payments,

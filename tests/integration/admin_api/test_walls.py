@@ -23,6 +23,7 @@ from storage.database import create_role_engine
 from tests.integration.admin_api.conftest import Office
 
 TABLE_OF_MACHINE = {
+    "booking": "booking",
     "invoice": "invoice",
     "payment": "payment_attempt",
     "refund": "refund",

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from uuid import UUID
 
@@ -12,7 +12,16 @@ from sqlalchemy import text
 from admin_api.desk import PLATFORM_ROLE, Desk, Person, Services
 from admin_api.permissions import Role
 from admin_api.walls import guarded_sessions
-from bus.messages import RecordPaymentOutcome
+from bus.messages import (
+    BlockHall,
+    CancellationTier,
+    CheckOutBooking,
+    ExtraWanted,
+    HoldBooking,
+    InvoiceLine,
+    Offer,
+    RecordPaymentOutcome,
+)
 from bus.outlet import Outlet
 from bus.transports import EmbeddedBus
 from kit.ids import new_id
@@ -21,11 +30,16 @@ from storage.audit import write_audit
 from storage.database import connect_as, create_role_engine
 from storage.provider_calls import Subject
 from storage.staff import invite
+from storage.studios import NewExtra, NewHall, NewTariff, create_extra, create_hall, create_tariff
 from tests.integration.admin_api.conftest import Office
 from tests.integration.integrations.hearing import hear
+from tests.integration.state_updater.shops import PRICE_MINOR, Shop
 from web.hosts import HostDirectory
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
+LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
+# Some whole hour to come.
+VISIT = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) + timedelta(days=10)
 _NAME = text("UPDATE customer SET name = :name, email = :email WHERE id = :id")
 _NOTE = text("""
     INSERT INTO customer_note (id, studio_id, customer_id, staff_member_id, body, created_at)
@@ -60,6 +74,9 @@ class Past:
     parked_id: UUID
     open_invoice_id: UUID
     token_id: UUID
+    hall_id: UUID
+    extra_id: UUID
+    booking_id: UUID
 
     def number_of(self, invoice_id: UUID | None) -> str:
         return str(self.office.shop.one("SELECT number FROM invoice WHERE id = :id", id=invoice_id))
@@ -111,8 +128,53 @@ def live_through(office: Office, name: str) -> Past:
         token = {"id": token_id, "studio_id": shop.studio_id, "staff_id": staff_id}
         connection.execute(_TOKEN, {**token, "kind": "token", "label": "reports"})
         connection.execute(_TOKEN, {**token, "id": new_id(), "kind": "browser", "label": None})
+    hall_id, extra_id = open_hall(shop)
+    booking_id = book(shop, hall_id, extra_id)
     hear(shop)
-    return Past(office, paid, stray.payment_id, refund_id, parked.command_id, invoice_id, token_id)
+    return Past(
+        office, paid, stray.payment_id, refund_id, parked.command_id, invoice_id, token_id, hall_id, extra_id,
+        booking_id,
+    )  # fmt: skip
+
+
+def open_hall(shop: Shop) -> tuple[UUID, UUID]:
+    """A hall that is always open, with a price and an extra; closed for some days to come."""
+    hall_id, extra_id = new_id(), new_id()
+    always = [{"weekdays": [1, 2, 3, 4, 5, 6, 7], "opens": "00:00", "closes": "24:00"}]
+    studio_id = shop.studio_id
+    hall = NewHall(id=hall_id, studio_id=studio_id, name="Blue", capacity=8, hours=always)
+    tariff = NewTariff(
+        id=new_id(), studio_id=studio_id, hall_id=hall_id, per_hour_minor=PRICE_MINOR, effective_from=LONG_AGO
+    )
+    extra = NewExtra(id=extra_id, studio_id=studio_id, name="Light", unit="booking", amount_minor=5_000)
+    with shop.owner.begin() as connection:
+        create_hall(connection, hall)
+        create_tariff(connection, tariff)
+        create_extra(connection, extra)
+    closed = BlockHall(
+        studio_id=studio_id, customer_id=None, hall_id=hall_id, blackout_id=new_id(), note="Repairs",
+        starts_at=VISIT + timedelta(days=5), ends_at=VISIT + timedelta(days=7),
+    )  # fmt: skip
+    assert shop.tell(closed) == ["applied"]
+    return hall_id, extra_id
+
+
+def book(shop: Shop, hall_id: UUID, extra_id: UUID) -> UUID:
+    """A booking of two hours with the extra, that waits for its payment."""
+    booking_id = new_id()
+    offer = Offer(
+        hall_id=hall_id, starts_at=VISIT, ends_at=VISIT + timedelta(hours=2), people=2,
+        extras=(ExtraWanted(extra_id=extra_id, quantity=1),),
+        lines=(InvoiceLine(description="Blue", quantity=2, unit_amount_minor=PRICE_MINOR),),
+        terms=(CancellationTier(hours_before=48, refund_percent=100),),
+    )  # fmt: skip
+    base: dict[str, UUID] = {"studio_id": shop.studio_id, "customer_id": shop.customer_id}
+    hold = HoldBooking(**base, booking_id=booking_id, offer=offer, origin="customer")
+    check_out = CheckOutBooking(
+        **base, booking_id=booking_id, invoice_id=new_id(), payment="online", origin="customer"
+    )
+    assert shop.tell(hold, check_out) == ["applied", "applied"]
+    return booking_id
 
 
 @pytest.fixture(scope="session")

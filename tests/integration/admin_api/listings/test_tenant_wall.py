@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from admin_api.desk import Desk
 from admin_api.listings import LISTINGS, ListQuery, export_csv
-from admin_api.queries.lookups import look_up
+from admin_api.queries.lookups import look_up, name_bookings
 from admin_api.queries.operations import find_operations, latest_operations
 from admin_api.queries.timeline import timeline_of
 from admin_api.walls import in_studio
@@ -31,11 +31,16 @@ def owned(shop: Shop, name: str) -> set[UUID]:
     """Ids of a studio's rows as the tables' owner sees them."""
     listing = LISTINGS[name]
     key = listing.key_name
-    where = {"parked": "AND state = 'parked'", "tokens": "AND staff_member_id IS NOT NULL"}.get(name, "")
+    where = {
+        "parked": "AND state = 'parked'",
+        "tokens": "AND staff_member_id IS NOT NULL",
+        "blackouts": "AND kind = 'blackout' AND released_at IS NULL",
+    }.get(name, "")
     table = listing.model.__tablename__
+    studio = "id" if table == "studio" else "studio_id"
     return {
         row[0]
-        for row in shop.rows(f"SELECT {key} FROM {table} WHERE studio_id = :studio {where}")  # noqa: S608
+        for row in shop.rows(f"SELECT {key} FROM {table} WHERE {studio} = :studio {where}")  # noqa: S608
     }
 
 
@@ -77,7 +82,7 @@ def test_filter_by_another_studio_s_id_finds_nothing(
         other_past.paid.invoice_id,
         other_past.office.staff["owner"],
     ]
-    values += [other_past.paid.subscription_id, other_past.refund_id]
+    values += [other_past.paid.subscription_id, other_past.refund_id, other_past.hall_id]
     for value in values:
         assert ids(desk_of(past.office), name, ListQuery(filters={parameter: str(value)})) == set()
 
@@ -117,6 +122,12 @@ def test_pickers_offer_own_things_only(desk_of: DeskOf, past: Past, other_past: 
     assert look_up(desk, "customers", str(foreign.customer_id)) == []
     assert look_up(desk, "prices", str(foreign.price_id)) == []
     assert look_up(desk, "plans", str(foreign.plan_id)) == []
+    assert [one.id for one in look_up(desk, "halls", "")] == [past.hall_id]
+    assert look_up(desk, "halls", str(other_past.hall_id)) == []
+    assert [one.id for one in look_up(desk, "extras", "")] == [past.extra_id]
+    assert [one.id for one in look_up(desk, "bookings", "Zoë")] == [past.booking_id]
+    assert look_up(desk, "bookings", str(other_past.booking_id)) == []
+    assert name_bookings(desk, [past.booking_id, other_past.booking_id]) == look_up(desk, "bookings", "")
 
 
 def test_commands_and_timelines_of_another_studio_are_not_there(

@@ -77,7 +77,7 @@ def test_every_table_with_a_state_is_thought_of_here() -> None:
     machines = {
         mapper.class_.__tablename__ for mapper in Base.registry.mappers if "head_hash" in mapper.columns
     }
-    assert machines == {"subscription", "invoice", "payment_attempt", "refund"}
+    assert machines == {"booking", "subscription", "invoice", "payment_attempt", "refund"}
 
 
 def test_a_crafted_state_is_refused_by_a_form(owner: Client, things: Things) -> None:

@@ -1,11 +1,12 @@
 import pytest
 
 from admin_api.listings import LISTINGS
-from admin_api.pages.words.listings import WORDS
+from admin_api.pages.words import WORDS
 from billing.invoices import INVOICE
 from billing.payments import PAYMENT
 from billing.refunds import REFUND
 from billing.subscriptions import SUBSCRIPTION
+from booking.rules.machine import BOOKING
 from kit.machine import Machine
 
 
@@ -20,7 +21,7 @@ def test_every_column_and_filter_has_its_word(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "machine", [INVOICE, PAYMENT, REFUND, SUBSCRIPTION], ids=lambda machine: machine.name
+    "machine", [BOOKING, INVOICE, PAYMENT, REFUND, SUBSCRIPTION], ids=lambda machine: machine.name
 )
 def test_every_state_has_its_word(machine: Machine) -> None:
     assert {f"state.{machine.name}.{state}" for state in machine.states} <= WORDS.keys()

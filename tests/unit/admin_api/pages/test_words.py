@@ -3,11 +3,14 @@ from collections import Counter
 from importlib.resources import files
 from pathlib import Path
 from string import Formatter
+from typing import get_args
 
 import pytest
+from pydantic import BaseModel
 
 from admin_api.actions.registry import ACTIONS
 from admin_api.listings import LISTINGS
+from admin_api.listings.details.bookings import BookingDetail
 from admin_api.pages.cells import MACHINES
 from admin_api.pages.menu import MENU
 from admin_api.pages.words import ROOMS, WORDS, say
@@ -16,9 +19,13 @@ from billing.invoices import INVOICE
 from billing.payments import PAYMENT
 from billing.refunds import REFUND
 from billing.subscriptions import SUBSCRIPTION
+from booking.rules.machine import BOOKING
+from bus.events import EVENTS
+from bus.messages import COMMANDS
 from cron.jobs import JOBS
+from notifications.planning import WITHDRAWING
 
-_MACHINES = (INVOICE, PAYMENT, REFUND, SUBSCRIPTION)
+_MACHINES = (BOOKING, INVOICE, PAYMENT, REFUND, SUBSCRIPTION)
 _SAID = re.compile(r"""\bsay\(\s*["']([a-z0-9_.]+)["']\s*[,)]""")
 _TOLD = re.compile(r"""\btell\(\s*request,\s*["']([a-z0-9_.]+)["']\s*[,)]""")
 
@@ -54,7 +61,15 @@ def _keys_of_registries() -> set[str]:
 
 def _columns() -> set[tuple[str, str]]:
     views = [(name, listing.view) for name, listing in LISTINGS.items()]
+    views += [(name, _part(name)) for name in ("booked_extras", "occupancies", "admissions")]
     return {(name, field) for name, view in views for field in view.model_fields if field != "id"}
+
+
+def _part(name: str) -> type[BaseModel]:
+    """What a list inside of a booking's page holds."""
+    (view,) = get_args(BookingDetail.model_fields[name].annotation)
+    assert issubclass(view, BaseModel)
+    return view
 
 
 @pytest.mark.parametrize("keys", [_keys_in_templates, _keys_in_code, _keys_of_registries])
@@ -67,10 +82,34 @@ def test_everything_that_a_page_says_is_in_the_words(keys: object) -> None:
 
 def test_every_reason_not_to_send_a_message_has_words() -> None:
     told = {key.rpartition(".")[2] for key in WORDS if key.startswith("value.notifications.problem.")}
-    rules = Path(str(files("notifications") / "kinds.py")).read_text("utf-8")
+    files_of_rules = ("kinds.py", "booking_truth.py")
+    rules = "".join(Path(str(files("notifications") / name)).read_text("utf-8") for name in files_of_rules)
     reasons = set(re.findall(r"""(?:return|else) "([a-z_]+)\"""", rules))
-    assert len(reasons) > 10, "the reasons were not found"
+    assert len(reasons) > 20, "the reasons were not found"
     assert reasons | {f"invoice_{state}" for state in INVOICE.states if state != "open"} <= told
+    assert {*WITHDRAWING.values(), *(f"booking_{state}" for state in BOOKING.states)} <= told
+
+
+def _codes_of_refusals() -> set[str]:
+    """What bookings may be refused for, in the product's own text."""
+    root = Path(str(files("booking"))).parent
+    rooms = [*(root / "booking").rglob("*.py"), *(root / "state_updater" / "handlers").rglob("*.py")]
+    rooms += (root / "admin_api" / "actions").glob("*.py")
+    refused = re.compile(r"""Refused\(\s*"([a-z_]+)\"""")
+    return {code for path in rooms for code in refused.findall(path.read_text("utf-8"))}
+
+
+def test_every_refusal_of_a_booking_has_words() -> None:
+    codes = _codes_of_refusals()
+    assert {"slot_taken", "bookings_in_the_way", "cleared_in_part", "hold_expired"} <= codes
+    assert sorted(code for code in codes if f"problem.{code}" not in WORDS) == []
+
+
+def test_every_command_and_event_has_words() -> None:
+    wanted = {f"{key}.{name}" for name in COMMANDS for key in ("command", "did")}
+    wanted |= {f"value.events.kind.{name}" for name in EVENTS}
+    # The clock's own commands are nobody's doing.
+    assert sorted(wanted - WORDS.keys() - {"did.RenewSubscription", "did.EndSubscription"}) == []
 
 
 def test_every_column_has_a_heading() -> None:
