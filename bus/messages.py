@@ -23,13 +23,15 @@ from pydantic import (
     model_validator,
 )
 
+from booking.rules.terms import HOURS_BEFORE_MAX, TERMS_LIMIT
 from kit.errors import InvalidMessage
 
 PARTITION_COUNT = 8
 BODY_LIMIT_BYTES = 65_536
 LINES_LIMIT = 100
 EXTRAS_LIMIT = 20
-TERMS_LIMIT = 10
+PEOPLE_LIMIT = 10_000
+QUANTITY_LIMIT = 10_000
 # The largest sum one invoice may carry: 10 billion in major units, far below bigint and exact in JSON.
 AMOUNT_LIMIT_MINOR = 1_000_000_000_000
 
@@ -44,6 +46,8 @@ def _in_utc(at: datetime) -> datetime:
 
 Instant = Annotated[AwareDatetime, AfterValidator(_in_utc)]
 AmountMinor = Annotated[int, Field(strict=True, gt=0, le=AMOUNT_LIMIT_MINOR)]
+People = Annotated[int, Field(strict=True, ge=1, le=PEOPLE_LIMIT)]
+Quantity = Annotated[int, Field(strict=True, ge=1, le=QUANTITY_LIMIT)]
 Currency = Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
 ShortText = Annotated[str, Field(max_length=200)]
 ReasonText = Annotated[str, Field(min_length=1, max_length=500)]
@@ -132,7 +136,7 @@ class InvoiceLine(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     description: Annotated[str, Field(min_length=1, max_length=200)]
-    quantity: Annotated[int, Field(strict=True, ge=1, le=10_000)]
+    quantity: Quantity
     unit_amount_minor: AmountMinor
 
 
@@ -167,7 +171,7 @@ class ExtraWanted(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     extra_id: UUID
-    quantity: Annotated[int, Field(strict=True, ge=1, le=10_000)]
+    quantity: Quantity
 
 
 class CancellationTier(BaseModel):
@@ -175,7 +179,7 @@ class CancellationTier(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    hours_before: Annotated[int, Field(strict=True, ge=0, le=8_760)]
+    hours_before: Annotated[int, Field(strict=True, ge=0, le=HOURS_BEFORE_MAX)]
     refund_percent: Annotated[int, Field(strict=True, ge=0, le=100)]
 
 
@@ -190,7 +194,7 @@ class Offer(BaseModel):
     hall_id: UUID
     starts_at: Instant
     ends_at: Instant
-    people: Annotated[int, Field(strict=True, ge=1, le=10_000)]
+    people: People
     extras: Annotated[tuple[ExtraWanted, ...], Field(max_length=EXTRAS_LIMIT)]
     lines: Annotated[tuple[InvoiceLine, ...], Field(min_length=1, max_length=LINES_LIMIT)]
     terms: Annotated[tuple[CancellationTier, ...], Field(max_length=TERMS_LIMIT)]
@@ -254,7 +258,7 @@ class RescheduleBooking(Command):
 
 
 class CancelBooking(Command):
-    """Let a booking go. `refund_percent` is what staff gives back in place of the terms; None: as they say."""
+    """Let a booking go. `refund_percent` is what staff gives back in place of the terms, or None."""
 
     customer_id: UUID
     booking_id: UUID
