@@ -230,6 +230,7 @@ def test_two_processes_share_the_work(shop: Shop, watch: Watch) -> None:
     shop.set_clock(max(watch.period_end(one) for one in wanted) - timedelta(days=1))
     processes = [cron(shop, "-c", SMALL_PAGES) for _ in range(2)]
     until(lambda: any(outcome == "done" for outcome, _, _ in watch.runs("renewal")))
+    assert all(process.stdout and "cron begins" in process.stdout.readline() for process in processes)
     assert [end(process) for process in processes] == [0, 0]
     assert watch.accepted() == ["RenewSubscription"] * 5
     assert sum(done for _, done, _ in watch.runs("renewal")) == 5
