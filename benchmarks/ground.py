@@ -36,13 +36,17 @@ POSTGRES_SETTINGS = {
 
 @dataclass(frozen=True, slots=True)
 class Ground:
-    """The servers of one run. `amqp_url` is None without RabbitMQ; `versions` is a line for the report."""
+    """The servers of one run, RabbitMQ if it was wanted; `versions` is a line for the report."""
 
     postgres: PostgresServer
-    amqp_url: str | None
+    rabbit: RabbitServer | None
     pgbench: Path
     directory: Path
     versions: str
+
+    @property
+    def amqp_url(self) -> str | None:
+        return None if self.rabbit is None else self.rabbit.amqp_url
 
     def make_database(self, name: str) -> str:
         """A migrated database with the studios of `benchmarks.subjects`; gives the owner's URL."""
@@ -92,24 +96,29 @@ def _pgbench_installation() -> tuple[PostgresInstallation, Path]:
 
 
 @contextmanager
-def private_ground(*, with_rabbit: bool) -> Iterator[Ground]:
-    """Durable servers for the length of a block, on the PostgreSQL that has pgbench beside it."""
+def private_ground(*, with_rabbit: bool, counting_statements: bool = False) -> Iterator[Ground]:
+    """Durable servers for the length of a block, on the PostgreSQL that has pgbench beside it.
+
+    `counting_statements` loads pg_stat_statements, which costs a few hundredths of the speed.
+    """
     directory = Path(tempfile.mkdtemp(prefix="billbus-benchmark-"))
     directory.chmod(0o755)
     installation, pgbench = _pgbench_installation()
-    postgres = PostgresServer(directory, installation=installation, settings=POSTGRES_SETTINGS)
+    counting = {"shared_preload_libraries": "pg_stat_statements"} if counting_statements else {}
+    settings = {**POSTGRES_SETTINGS, **counting}
+    postgres = PostgresServer(directory, installation=installation, settings=settings)
     versions = f"PostgreSQL {installation.version}, Python {sys.version.split()[0]}, {os.cpu_count()} cores"
     try:
         postgres.start()
-        with _rabbit(directory, wanted=with_rabbit) as amqp_url:
-            yield Ground(postgres, amqp_url, pgbench, directory, versions)
+        with _rabbit(directory, wanted=with_rabbit) as rabbit:
+            yield Ground(postgres, rabbit, pgbench, directory, versions)
     finally:
         postgres.erase()
         shutil.rmtree(directory, ignore_errors=True)
 
 
 @contextmanager
-def _rabbit(directory: Path, *, wanted: bool) -> Iterator[str | None]:
+def _rabbit(directory: Path, *, wanted: bool) -> Iterator[RabbitServer | None]:
     if not wanted:
         yield None
         return
@@ -117,6 +126,6 @@ def _rabbit(directory: Path, *, wanted: bool) -> Iterator[str | None]:
     try:
         rabbit.start()
         RabbitBus(rabbit.amqp_url, "benchmark").declare()
-        yield rabbit.amqp_url
+        yield rabbit
     finally:
         rabbit.erase()

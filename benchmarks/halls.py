@@ -10,7 +10,7 @@ import psycopg
 from benchmarks.ground import owner_engine
 from benchmarks.people import STUDIO
 from kit.ids import derived_id
-from storage.studios import NewHall, NewTariff, create_hall, create_tariff
+from storage.halls import NewHall, NewTariff, create_hall, create_tariff
 
 PER_HOUR_MINOR = 200_000
 # As many as a customer may hold at once.

@@ -77,6 +77,20 @@ def send_load(job: Job) -> Seen:
     return Seen(**json.loads(done.stdout))
 
 
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """`head` is the status line and the headers, as they came."""
+
+    status: int
+    head: bytes
+    body: bytes
+
+    def header(self, name: bytes) -> bytes:
+        """b"" when there is none; `name` in lower case."""
+        lines = (line.partition(b":") for line in self.head.split(b"\r\n"))
+        return next((value.strip() for key, _, value in lines if key.lower() == name), b"")
+
+
 class Connection(asyncio.Protocol):
     """One keep-alive connection with at most one request on its way."""
 
@@ -84,13 +98,17 @@ class Connection(asyncio.Protocol):
         self.is_closed = False
         self._transport: asyncio.Transport | None = None
         self._received = b""
-        self._answered: asyncio.Future[int] | None = None
+        self._answered: asyncio.Future[Answer] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
 
     async def ask(self, request: bytes) -> int:
         """The status of the answer, all of which has come. Raises ConnectionError, TimeoutError."""
+        return (await self.exchange(request)).status
+
+    async def exchange(self, request: bytes) -> "Answer":
+        """The whole answer. Raises ConnectionError, TimeoutError."""
         assert self._transport is not None
         self._answered = asyncio.get_running_loop().create_future()
         self._transport.write(request)
@@ -104,7 +122,7 @@ class Connection(asyncio.Protocol):
         length = int(head.lower().partition(b"\r\ncontent-length:")[2].partition(b"\r\n")[0] or 0)
         if len(body) >= length and self._answered is not None and not self._answered.done():
             self._received = b""
-            self._answered.set_result(int(head[9:12]))
+            self._answered.set_result(Answer(int(head[9:12]), head, body))
 
     def connection_lost(self, error: Exception | None) -> None:
         self.is_closed = True

@@ -62,7 +62,7 @@ class Place:
                 )
             yield {name: process.pid for name, process in processes.items()}
         finally:
-            _end(list(processes.values()))
+            end_processes(list(processes.values()))
 
     @contextmanager
     def serving(self, module: str, count: int = 1) -> Iterator[list[int]]:
@@ -77,10 +77,10 @@ class Place:
             for port in ports:
                 processes.append(self.start(module, **{PORT_VARIABLES[module]: str(port)}, **keys))
             for port, process in zip(ports, processes, strict=True):
-                _wait_until_accepting(port, process)
+                wait_until_accepting(port, process)
             yield ports
         finally:
-            _end(processes)
+            end_processes(processes)
 
     def start(self, module: str, **settings: str) -> subprocess.Popen[bytes]:
         """A process of the product; its log goes into the directory, and it ends with this one."""
@@ -154,6 +154,10 @@ class Crew:
         return list(self._modules)
 
     @property
+    def process_ids(self) -> dict[str, int]:
+        return {name: process.pid for name, process in self._processes.items()}
+
+    @property
     def ports(self) -> list[int]:
         """Of those that serve HTTP."""
         return [
@@ -175,13 +179,14 @@ class Crew:
     def wait_until_serving(self) -> None:
         for name, (module, settings) in self._modules.items():
             if module in PORT_VARIABLES:
-                _wait_until_accepting(int(settings[PORT_VARIABLES[module]]), self._processes[name])
+                wait_until_accepting(int(settings[PORT_VARIABLES[module]]), self._processes[name])
 
     def end(self) -> None:
-        _end(list(self._processes.values()))
+        end_processes(list(self._processes.values()))
 
 
-def _wait_until_accepting(port: int, process: subprocess.Popen[bytes]) -> None:
+def wait_until_accepting(port: int, process: subprocess.Popen[bytes]) -> None:
+    """Raises RuntimeError if it ends before, or takes longer than START_SECONDS_MAX."""
     deadline = time.monotonic() + START_SECONDS_MAX
     while time.monotonic() < deadline and process.poll() is None:
         try:
@@ -193,7 +198,8 @@ def _wait_until_accepting(port: int, process: subprocess.Popen[bytes]) -> None:
     raise RuntimeError(f"{process.args!r} does not serve")
 
 
-def _end(processes: Sequence[subprocess.Popen[bytes]]) -> None:
+def end_processes(processes: Sequence[subprocess.Popen[bytes]]) -> None:
+    """Asks each to stop, and kills who does not in STOP_SECONDS_MAX."""
     for process in processes:
         process.terminate()
     for process in processes:

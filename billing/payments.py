@@ -52,8 +52,8 @@ PAYMENT = Machine(
 LIVE = frozenset({"intent", "sent", "requires_action", "pending", "unknown"})
 # Money may be moving: superseding, voiding, expiring and canceling wait.
 IN_FLIGHT = frozenset({"sent", "pending", "unknown"})
-# Seconds for which a provider that was told "yes, take this money" may take it; then somebody else may ask.
-ADMISSION_LIFETIME = 300
+# For so long a provider that was told "yes, take this money" may take it; then somebody else may ask.
+ADMISSION_SECONDS = 300
 
 
 def received_payment_id(provider_account_id: UUID, transaction_id: str) -> UUID:

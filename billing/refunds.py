@@ -23,7 +23,9 @@ REFUND = Machine(
 
 # In these the sum is reserved: nobody else may give it back.
 RESERVING = frozenset({"requested", "approved", "sent", "unknown"})
-# A refund made elsewhere takes the place of these.
+# The money is gone, or is to go.
+GOING_BACK = RESERVING | {"succeeded"}
+# Nobody has decided on these, or they have not gone out: a refund made elsewhere takes their place.
 WITHDRAWABLE = frozenset({"requested", "approved"})
 
 TRIGGER_OF_OUTCOME = {"succeeded": "succeed", "declined": "decline", "unknown": "lose_answer"}

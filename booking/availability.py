@@ -4,7 +4,7 @@ Called by the routes. What is free is found by the very function that checks a q
 shown can be quoted, and nothing else.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
@@ -152,6 +152,21 @@ def alternatives(
         nearest = [_alternative(hall, span) for span in spans]
     others = _others(connection, hall_id, slot, people, now, except_booking)
     return nearest + [_alternative(other, slot) for other in others]
+
+
+def taken_facts(
+    connection: Connection,
+    refusal: Mapping[str, object],
+    hall_id: UUID,
+    slot: Span,
+    people: int,
+    now: datetime,
+    except_booking: UUID | None,
+) -> Json:
+    """What helps whoever was refused a taken time: `alternatives`. Nothing for other refusals."""
+    if refusal.get("code") != "slot_taken":
+        return {}
+    return {"alternatives": alternatives(connection, hall_id, slot, people, now, except_booking)}
 
 
 def _others(

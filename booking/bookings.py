@@ -9,12 +9,14 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Row, text
 
-from billing.payments import ADMISSION_LIFETIME, IN_FLIGHT
+from billing.payments import ADMISSION_SECONDS, IN_FLIGHT
 from booking.queries import Policy
-from booking.rules.machine import HELD, allowed_actions
-from booking.rules.terms import read_terms, refund_percent, to_give_back
+from booking.rules.machine import BOOKING, HELD, allowed_actions
+from booking.rules.money import check_move_by_customer, to_charge, to_give_back
+from booking.rules.terms import read_terms, refund_percent
 from booking.views import BookingListView, BookingView, CancellationView
 from kit.errors import Refused
+from storage.bookings import get_booking_money
 from web.problems import not_found
 
 # Extras of a booking that is over are those that it had last.
@@ -48,12 +50,7 @@ _LIST = text(f"""
     ORDER BY booking.id DESC LIMIT :limit + 1
 """)
 _GET = text(f"{_COLUMNS} AND booking.id = :booking_id")
-_PAYMENTS = text("""
-    SELECT CAST(COALESCE(sum(amount_minor), 0) AS bigint) AS paid_minor,
-        CAST(COALESCE(sum(provider_payment.refunded_minor + reserved_minor), 0) AS bigint) AS returned_minor
-    FROM provider_payment JOIN invoice ON invoice.id = provider_payment.invoice_id
-    WHERE invoice.booking_id = :booking_id
-""")
+_IS_OWN = text("SELECT 1 FROM booking WHERE id = :booking_id AND customer_id = :customer_id")
 
 
 def list_bookings(
@@ -79,6 +76,12 @@ def get_booking(
     return _view(_get(connection, customer_id, booking_id, now), policy, now)
 
 
+def require_own(connection: Connection, customer_id: UUID, booking_id: UUID) -> None:
+    """Nothing, for one that is. Raises Problem 404."""
+    if connection.scalar(_IS_OWN, {"booking_id": booking_id, "customer_id": customer_id}) is None:
+        raise not_found()
+
+
 def get_cancellation(
     connection: Connection, customer_id: UUID, booking_id: UUID, now: datetime
 ) -> CancellationView:
@@ -87,25 +90,38 @@ def get_cancellation(
     Raises Problem 404, Refused `transition_refused`, `booking_started`.
     """
     row = _get(connection, customer_id, booking_id, now)
-    if "cancel" not in allowed_actions(row.state, payment_in_flight=False, pays_on_site=False):
-        raise Refused("transition_refused", state=row.state)
+    BOOKING.require(row.state, "cancel")
     if row.state not in HELD and now >= row.starts_at:
         raise Refused("booking_started")
-    percent = min(refund_percent(read_terms(row.terms), row.starts_at, now), row.refund_percent_max)
-    money = connection.execute(_PAYMENTS, {"booking_id": booking_id}).one()
-    refund_minor = to_give_back(row.total_minor, money.paid_minor, money.returned_minor, percent)
+    percent = _percent(row, now)
+    money = get_booking_money(connection, booking_id)
+    refund_minor = to_give_back(money, percent)
     return CancellationView(
-        refund_percent=percent,
-        refund_minor=refund_minor,
-        kept_minor=money.paid_minor - money.returned_minor - refund_minor,
+        refund_percent=percent, refund_minor=refund_minor, kept_minor=money.left_minor - refund_minor
     )
+
+
+def check_move(
+    connection: Connection, customer_id: UUID, booking_id: UUID, total_minor: int, now: datetime
+) -> None:
+    """Nothing, if a booking may move to what costs so much, as far as its money is concerned.
+
+    Raises Problem 404, Refused `too_late_to_pay_less`.
+    """
+    row = _get(connection, customer_id, booking_id, now)
+    missing_minor = to_charge(get_booking_money(connection, booking_id), total_minor)
+    check_move_by_customer(missing_minor, _percent(row, now))
+
+
+def _percent(row: Row[tuple[object, ...]], now: datetime) -> int:
+    return refund_percent(read_terms(row.terms), row.starts_at, now, row.refund_percent_max)
 
 
 def _asked(customer_id: UUID, now: datetime) -> dict[str, object]:
     return {
         "customer_id": customer_id,
         "in_flight": sorted(IN_FLIGHT),
-        "admitted_after": now - timedelta(seconds=ADMISSION_LIFETIME),
+        "admitted_after": now - timedelta(seconds=ADMISSION_SECONDS),
     }
 
 

@@ -1,120 +1,114 @@
-"""What somebody may be offered, made from what the database says now, and kept to by a signature.
+"""Commands about bookings on their way: accepted, sent, and answered with what became of them.
 
-Called by the routes of bookings, and by the admin for bookings on a client's behalf. An offer reserves
-nothing: hall and extras are looked at again, under their locks, when the command that cites it is applied.
+Called by the routes, one `Asking` for each request. What a command wants is said there; who wants it, by
+which quote, and what is free when the time is taken, is the same for all and is here.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Annotated, Any
 from uuid import UUID
 
+from fastapi import Depends, Request, Response
 from sqlalchemy import Connection
 
-from booking.queries import (
-    Extra,
-    Hall,
-    find_hall,
-    get_policy,
-    read_extras,
-    read_taken,
-    read_tariff,
-    read_uses,
-)
-from booking.rules.availability import check_slot
+from booking.availability import taken_facts
+from booking.bookings import get_booking
+from booking.doors import Customer, Doors, DoorsOf, SignedIn
+from booking.queries import Policy, get_policy
+from booking.quotes import Quote, read_quote
 from booking.rules.calendar import Span
-from booking.rules.prices import ExtraPrice, Line, quote_lines
-from booking.rules.stock import most_in_use
-from bus.messages import AMOUNT_LIMIT_MINOR, CancellationTier, ExtraWanted, InvoiceLine, Offer
-from kit.errors import NotFound, Refused
-
-DESCRIPTION_LIMIT: Final = 200
-
-
-def make_offer(
-    connection: Connection,
-    hall_id: UUID,
-    slot: Span,
-    people: int,
-    extras: Sequence[ExtraWanted],
-    now: datetime,
-    except_booking: UUID | None = None,
-) -> Offer:
-    """A time in a hall with its price and the terms of today, if it may be had; `now` is the studio's own.
-
-    What `except_booking` has itself counts as free: it is the one to be moved. Raises NotFound (the hall) and
-    Refused: `too_many_people` (capacity), the codes of `check_slot`, `extra_not_available`,
-    `extra_given_twice`, `extra_not_free` (extra_id, free), `no_price`, `exceeds_amount_limit`.
-    """
-    hall = find_hall(connection, hall_id)
-    if hall is None:
-        raise NotFound(what="hall", id=str(hall_id))
-    if people > hall.capacity:
-        raise Refused("too_many_people", capacity=hall.capacity)
-    # What no hall offers is not looked for: it may be a year of occupancies.
-    check_slot(hall.rules, (), slot, now)
-    check_slot(hall.rules, read_taken(connection, [hall_id], slot, except_booking)[hall_id], slot, now)
-    wanted = _wanted(connection, hall, extras)
-    _check_stock(connection, wanted, slot, except_booking)
-    lines = _lines(connection, hall, slot, people, [(extra.price, count) for extra, count in wanted], now)
-    terms = get_policy(connection, hall.studio_id).terms
-    return Offer(
-        hall_id=hall_id,
-        starts_at=slot.starts_at,
-        ends_at=slot.ends_at,
-        people=people,
-        extras=tuple(ExtraWanted(extra_id=extra.id, quantity=count) for extra, count in wanted),
-        lines=lines,
-        terms=tuple(
-            CancellationTier(hours_before=tier.hours_before, refund_percent=tier.refund_percent)
-            for tier in terms
-        ),
-    )
+from booking.views import BookingView
+from web.commands import (
+    AnyCommandRequest,
+    CommandRequest,
+    Explain,
+    Respond,
+    Wanted,
+    answer_when_applied,
+    submit,
+)
+from web.fields import show
 
 
-def _wanted(connection: Connection, hall: Hall, extras: Sequence[ExtraWanted]) -> list[tuple[Extra, int]]:
-    known = {extra.id: extra for extra in read_extras(connection, hall.id)} if extras else {}
-    wanted: dict[UUID, tuple[Extra, int]] = {}
-    for sent in extras:
-        if sent.extra_id not in known:
-            raise Refused("extra_not_available", extra_id=str(sent.extra_id))
-        if sent.extra_id in wanted:
-            raise Refused("extra_given_twice", extra_id=str(sent.extra_id))
-        wanted[sent.extra_id] = known[sent.extra_id], sent.quantity
-    return list(wanted.values())
+@dataclass(frozen=True, slots=True)
+class Mine:
+    """The bookings of whoever is signed in, in their studio."""
+
+    caller: Customer
+    doors: Doors
+
+    def look(self, connection: Connection) -> tuple[Policy, datetime]:
+        """How this studio sells time, and what time it is there."""
+        policy = get_policy(connection, self.caller.studio_id)
+        return policy, policy.now(self.doors.clock())
+
+    def get(self, connection: Connection, booking_id: UUID) -> BookingView:
+        """Raises Problem 404."""
+        policy, now = self.look(connection)
+        return get_booking(connection, policy, self.caller.customer_id, booking_id, now)
 
 
-def _check_stock(
-    connection: Connection, wanted: Sequence[tuple[Extra, int]], slot: Span, except_booking: UUID | None
-) -> None:
-    limited = [(extra, count) for extra, count in wanted if extra.stock is not None]
-    uses = read_uses(connection, [extra.id for extra, _count in limited], slot, except_booking)
-    for extra, count in limited:
-        free = max((extra.stock or 0) - most_in_use(uses[extra.id], slot), 0)
-        if count > free:
-            raise Refused("extra_not_free", extra_id=str(extra.id), free=free)
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """One request for a command about them."""
+
+    mine: Mine
+    request: Request
+    sent: CommandRequest
+
+    @property
+    def whose(self) -> dict[str, Any]:
+        """What the command says of its sender."""
+        caller = self.mine.caller
+        return {"studio_id": caller.studio_id, "customer_id": caller.customer_id, "origin": "customer"}
+
+    def read(self, quote: str, booking_id: UUID | None = None) -> Quote:
+        """The quote that they cite; `booking_id` to move that booking. Raises Refused."""
+        caller = self.mine.caller
+        return read_quote(self.mine.doors.quote_key, quote, caller.studio_id, caller.customer_id, booking_id)
+
+    def require_valid(self, connection: Connection, quote: Quote) -> None:
+        """Raises Refused."""
+        quote.require_valid(self.mine.look(connection)[1])
+
+    def accept(
+        self, want: Callable[[Connection], Wanted], respond: Respond, quote: Quote | None = None
+    ) -> Response:
+        """Accepts the wanted command. Refused because the time of `quote` is taken, it says what is free."""
+        command_id = submit(self.mine.caller, self.sent, want)
+        explain = self._explain(quote) if quote else None
+        return answer_when_applied(self.request, self.mine.caller, command_id, respond, explain)
+
+    def show(self, booking_id: UUID) -> Respond:
+        """Answers with the booking as it is then."""
+
+        def respond(connection: Connection, _result: Mapping[str, object]) -> Response:
+            return show(self.mine.get(connection, booking_id))
+
+        return respond
+
+    def _explain(self, quote: Quote) -> Explain:
+        def explain(connection: Connection, refusal: Mapping[str, object]) -> Mapping[str, object]:
+            now = self.mine.look(connection)[1]
+            offer = quote.offer
+            slot = Span(offer.starts_at, offer.ends_at)
+            return taken_facts(connection, refusal, offer.hall_id, slot, offer.people, now, quote.booking_id)
+
+        return explain
 
 
-def _lines(
-    connection: Connection,
-    hall: Hall,
-    slot: Span,
-    people: int,
-    extras: Sequence[tuple[ExtraPrice, int]],
-    now: datetime,
-) -> tuple[InvoiceLine, ...]:
-    tariff = read_tariff(connection, hall.id, now)
-    if tariff is None:
-        raise Refused("no_price", hall_id=str(hall.id))
-    lines = quote_lines(tariff, hall.rules.timezone, hall.name, slot, people, extras)
-    if sum(line.quantity * line.unit_amount_minor for line in lines) > AMOUNT_LIMIT_MINOR:
-        raise Refused("exceeds_amount_limit")
-    return tuple(_invoice_line(line) for line in lines)
+# Coroutines, as those in `doors`.
+async def get_mine(caller: SignedIn, doors: DoorsOf) -> Mine:
+    return Mine(caller, doors)
 
 
-def _invoice_line(line: Line) -> InvoiceLine:
-    return InvoiceLine(
-        description=line.description[:DESCRIPTION_LIMIT],
-        quantity=line.quantity,
-        unit_amount_minor=line.unit_amount_minor,
-    )
+MineOf = Annotated[Mine, Depends(get_mine)]
+
+
+async def get_asking(mine: MineOf, request: Request, sent: AnyCommandRequest) -> Asking:
+    return Asking(mine, request, sent)
+
+
+Asked = Annotated[Asking, Depends(get_asking)]

@@ -1,139 +1,120 @@
-"""What a time would cost: the quote that a booking, or moving one, then cites.
+"""What somebody may be offered, made from what the database says now, and kept to by a signature.
 
-Mounted with the other routes of bookings. Nothing is stored, and nothing is reserved.
+Called by the routes of bookings, and by the admin for bookings on a client's behalf. An offer reserves
+nothing: hall and extras are looked at again, under their locks, when the command that cites it is applied.
 """
 
-import re
-from collections.abc import Mapping
-from datetime import datetime, timedelta
-from typing import Annotated, Final
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
-from fastapi import APIRouter
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
-from pydantic_core import PydanticCustomError
 from sqlalchemy import Connection
 
-from booking.availability import alternatives
-from booking.bookings import get_booking
-from booking.commands import make_offer
-from booking.doors import PREFIX, DoorsOf, SignedIn
-from booking.queries import Policy, get_policy
-from booking.quotes import Quote, sign_quote
-from booking.rules.calendar import Span
-from booking.shop import FIRST_DAY, LAST_DAY
-from booking.views import HALL_ID, LOCAL_TIME, QuoteView
-from bus.messages import EXTRAS_LIMIT, ExtraWanted, Instant, Offer
-from kit.errors import Refused
-from web.documented import problems
-from web.fields import Body, shown
-from web.strict import StrictRoute
-
-_DATE_AND_TIME = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]")
-_EXTRA: Final = {"extra_id": "01934b1e-7a40-7c2e-8d8e-3d1f3a9b2c12", "quantity": 2}
-
-router = APIRouter(prefix=PREFIX, tags=["booking"], route_class=StrictRoute)
-
-
-def _written_out(value: object) -> object:
-    """The library would take a number, or a text of one, for seconds."""
-    if isinstance(value, str) and _DATE_AND_TIME.match(value):
-        return value
-    raise PydanticCustomError("not_a_date_and_time", "a date and a time with an offset")
-
-
-def _near(at: datetime) -> datetime:
-    """At the calendar's ends no zone could be reckoned in."""
-    if FIRST_DAY <= at.date() < LAST_DAY:
-        return at
-    raise PydanticCustomError("out_of_range", "a year of this century")
-
-
-SlotTime = Annotated[Instant, AfterValidator(_near), BeforeValidator(_written_out)]
-
-
-class NewQuote(Body):
-    """A time in a hall, from and until an instant, each with its offset. `booking_id`: to move that booking,
-    whose own time and extras then count as free."""
-
-    hall_id: Annotated[UUID, Field(examples=[HALL_ID])]
-    starts_at: Annotated[SlotTime, Field(examples=[LOCAL_TIME])]
-    ends_at: Annotated[SlotTime, Field(examples=["2026-11-23T21:00:00+03:00"])]
-    people: Annotated[int, Field(strict=True, ge=1, le=10_000, examples=[4])]
-    extras: Annotated[tuple[ExtraWanted, ...], Field(max_length=EXTRAS_LIMIT, examples=[[_EXTRA]])] = ()
-    booking_id: UUID | None = None
-
-    @field_validator("ends_at")
-    @classmethod
-    def check_order(cls, ends_at: datetime, info: ValidationInfo) -> datetime:
-        starts_at = info.data.get("starts_at")
-        if starts_at is not None and ends_at <= starts_at:
-            raise PydanticCustomError("not_after_starts_at", "ends after it starts")
-        return ends_at
-
-
-@router.post(
-    "/quotes",
-    operation_id="create_quote",
-    responses=problems(401, 404, 409, 413),
-    summary="What would it cost?",
+from booking.queries import (
+    Extra,
+    Hall,
+    find_hall,
+    get_policy,
+    read_extras,
+    read_taken,
+    read_tariff,
+    read_uses,
 )
-@shown
-def create(sent: NewQuote, caller: SignedIn, doors: DoorsOf) -> QuoteView:
-    """Itemised and signed; valid for some minutes, whatever becomes of prices and terms meanwhile. It
-    reserves nothing. For a taken time the problem has `alternatives`."""
-    with caller.transaction() as connection:
-        policy = get_policy(connection, caller.studio_id)
-        now = policy.now(doors.clock())
-        if sent.booking_id is not None:
-            get_booking(connection, policy, caller.customer_id, sent.booking_id, now)
-        offer = _offer(connection, sent, now)
-    valid_until = (now + timedelta(seconds=policy.quote_seconds)).replace(microsecond=0)
-    quote = Quote(caller.studio_id, caller.customer_id, sent.booking_id, offer, valid_until)
-    return _view(quote, sign_quote(doors.quote_key, quote), policy)
+from booking.rules.availability import check_slot
+from booking.rules.calendar import Span
+from booking.rules.prices import ExtraPrice, Line, quote_lines
+from booking.rules.stock import most_in_use
+from bus.messages import AMOUNT_LIMIT_MINOR, CancellationTier, ExtraWanted, InvoiceLine, Offer
+from kit.errors import NotFound, Refused
+
+DESCRIPTION_LIMIT: Final = 200
 
 
-def taken_facts(
+def make_offer(
     connection: Connection,
-    refusal: Mapping[str, object],
-    offer: Offer | NewQuote,
+    hall_id: UUID,
+    slot: Span,
+    people: int,
+    extras: Sequence[ExtraWanted],
     now: datetime,
-    except_booking: UUID | None,
-) -> dict[str, object]:
-    """What helps whoever was refused a taken time: `alternatives`. Nothing for other refusals."""
-    if refusal.get("code") != "slot_taken":
-        return {}
-    slot = Span(offer.starts_at, offer.ends_at)
-    found = alternatives(connection, offer.hall_id, slot, offer.people, now, except_booking)
-    return {"alternatives": found}
+    except_booking: UUID | None = None,
+) -> Offer:
+    """A time in a hall with its price and the terms of today, if it may be had; `now` is the studio's own.
+
+    What `except_booking` has itself counts as free: it is the one to be moved. Raises NotFound (the hall) and
+    Refused: `too_many_people` (capacity), the codes of `check_slot`, `extra_not_available`,
+    `extra_given_twice`, `extra_not_free` (extra_id, free), `no_price`, `exceeds_amount_limit`.
+    """
+    hall = find_hall(connection, hall_id)
+    if hall is None:
+        raise NotFound(what="hall", id=str(hall_id))
+    if people > hall.capacity:
+        raise Refused("too_many_people", capacity=hall.capacity)
+    # What no hall offers is not looked for: it may be a year of occupancies.
+    check_slot(hall.rules, (), slot, now)
+    check_slot(hall.rules, read_taken(connection, [hall_id], slot, except_booking)[hall_id], slot, now)
+    wanted = _wanted(connection, hall, extras)
+    _check_stock(connection, wanted, slot, except_booking)
+    lines = _lines(connection, hall, slot, people, [(extra.price, count) for extra, count in wanted], now)
+    terms = get_policy(connection, hall.studio_id).terms
+    return Offer(
+        hall_id=hall_id,
+        starts_at=slot.starts_at,
+        ends_at=slot.ends_at,
+        people=people,
+        extras=tuple(ExtraWanted(extra_id=extra.id, quantity=count) for extra, count in wanted),
+        lines=lines,
+        terms=tuple(
+            CancellationTier(hours_before=tier.hours_before, refund_percent=tier.refund_percent)
+            for tier in terms
+        ),
+    )
 
 
-def _offer(connection: Connection, sent: NewQuote, now: datetime) -> Offer:
-    slot = Span(sent.starts_at, sent.ends_at)
-    try:
-        return make_offer(connection, sent.hall_id, slot, sent.people, sent.extras, now, sent.booking_id)
-    except Refused as refusal:
-        recorded = {"code": refusal.code, **refusal.facts}
-        more = taken_facts(connection, recorded, sent, now, sent.booking_id)
-        if not more:
-            raise
-        raise Refused(refusal.code, **refusal.facts, **more) from None
+def _wanted(connection: Connection, hall: Hall, extras: Sequence[ExtraWanted]) -> list[tuple[Extra, int]]:
+    known = {extra.id: extra for extra in read_extras(connection, hall.id)} if extras else {}
+    wanted: dict[UUID, tuple[Extra, int]] = {}
+    for sent in extras:
+        if sent.extra_id not in known:
+            raise Refused("extra_not_available", extra_id=str(sent.extra_id))
+        if sent.extra_id in wanted:
+            raise Refused("extra_given_twice", extra_id=str(sent.extra_id))
+        wanted[sent.extra_id] = known[sent.extra_id], sent.quantity
+    return list(wanted.values())
 
 
-def _view(quote: Quote, token: str, policy: Policy) -> QuoteView:
-    offer = quote.offer
-    zone = ZoneInfo(policy.timezone)
-    return QuoteView(
-        quote=token,
-        valid_until=quote.valid_until,
-        hall_id=offer.hall_id,
-        starts_at=offer.starts_at.astimezone(zone),
-        ends_at=offer.ends_at.astimezone(zone),
-        people=offer.people,
-        extras=list(offer.extras),
-        lines=list(offer.lines),
-        total_minor=offer.total_minor,
-        currency=policy.currency,
-        terms=list(offer.terms),
+def _check_stock(
+    connection: Connection, wanted: Sequence[tuple[Extra, int]], slot: Span, except_booking: UUID | None
+) -> None:
+    limited = [(extra, count) for extra, count in wanted if extra.stock is not None]
+    uses = read_uses(connection, [extra.id for extra, _count in limited], slot, except_booking)
+    for extra, count in limited:
+        free = max((extra.stock or 0) - most_in_use(uses[extra.id], slot), 0)
+        if count > free:
+            raise Refused("extra_not_free", extra_id=str(extra.id), free=free)
+
+
+def _lines(
+    connection: Connection,
+    hall: Hall,
+    slot: Span,
+    people: int,
+    extras: Sequence[tuple[ExtraPrice, int]],
+    now: datetime,
+) -> tuple[InvoiceLine, ...]:
+    tariff = read_tariff(connection, hall.id, now)
+    if tariff is None:
+        raise Refused("no_price", hall_id=str(hall.id))
+    lines = quote_lines(tariff, hall.rules.timezone, hall.name, slot, people, extras)
+    if sum(line.quantity * line.unit_amount_minor for line in lines) > AMOUNT_LIMIT_MINOR:
+        raise Refused("exceeds_amount_limit")
+    return tuple(_invoice_line(line) for line in lines)
+
+
+def _invoice_line(line: Line) -> InvoiceLine:
+    return InvoiceLine(
+        description=line.description[:DESCRIPTION_LIMIT],
+        quantity=line.quantity,
+        unit_amount_minor=line.unit_amount_minor,
     )

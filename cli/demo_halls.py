@@ -12,7 +12,7 @@ from uuid import UUID
 from sqlalchemy import Connection
 
 from kit.ids import derived_id
-from storage.studios import (
+from storage.halls import (
     NewExtra,
     NewHall,
     NewTariff,

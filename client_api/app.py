@@ -4,9 +4,9 @@ from typing import Final
 
 from fastapi import FastAPI
 
-from booking import router as booking
 from booking.doors import Doors
 from booking.quotes import quote_key
+from booking.router import ROUTERS
 from bus.outlet import Outlet
 from bus.port import Publisher
 from client_api import callbacks, links
@@ -61,7 +61,7 @@ def create_app(settings: ApiSettings, publisher: Publisher, clock: Clock = syste
 def _add_routes(app: FastAPI) -> None:
     for room in (authentication, catalog, subscriptions, invoices, payments, operations):
         app.include_router(room.router)
-    for router in booking.ROUTERS:
+    for router in ROUTERS:
         app.include_router(router)
     for room in (callbacks, health, pages, links):
         app.include_router(room.router)

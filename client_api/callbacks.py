@@ -11,7 +11,7 @@ import structlog
 from fastapi import APIRouter, Depends, Request, Response
 from sqlalchemy import Connection
 
-from bus.messages import AMOUNT_LIMIT_MINOR, Command
+from bus.messages import AMOUNT_LIMIT_MINOR, Command, RecordPaymentOutcome
 from bus.port import Envelope
 from client_api.admission import answer_check
 from client_api.outcomes import command_of, named_attempt, reason_to_set_aside
@@ -36,7 +36,7 @@ from providers.port import (
 from runtime.crash_points import crash_point
 from runtime.logging import bind
 from runtime.metrics import CALLBACK_SIGNATURE_FAILURES, CALLBACKS
-from storage.database import tenant
+from storage.database import enter_studio, tenant
 from storage.journal import accept
 from storage.sealing import unseal
 from web.edge import CorrelationId
@@ -90,14 +90,15 @@ def cloudpayments(
 
 def _find_signer(services: Services, account_id: UUID, kind: CallbackKind) -> tuple[UUID, ProviderAccount]:
     """Whose callback this claims to be. Raises Problem 404."""
+    sealed = None
     with services.engine.begin() as connection:
         studio_id = find_studio_of_account(connection, account_id)
-    if studio_id is not None:
-        with tenant(services.engine, studio_id) as connection:
+        if studio_id is not None:
+            enter_studio(connection, studio_id)
             sealed = find_account(connection, account_id, PROVIDER)
-        if sealed is not None:
-            key = services.settings.sealing_key.get_secret_value()
-            return studio_id, sealed.opened(unseal(key, sealed.sealed_secret))
+    if studio_id is not None and sealed is not None:
+        key = services.settings.sealing_key.get_secret_value()
+        return studio_id, sealed.opened(unseal(key, sealed.sealed_secret))
     CALLBACKS.labels(kind.value, "unknown_account").inc()
     raise not_found()
 
@@ -185,6 +186,8 @@ class _Heard:
 
     def _story(self, connection: Connection, command: Command) -> str | None:
         """Of the request that asked for this refund, else of the one that began the attempt."""
+        if isinstance(command, RecordPaymentOutcome):
+            return find_correlation_id(connection, command.attempt_id)
         refund = find_correlation_id(connection, getattr(command, "refund_id", None))
         if refund is not None:
             return refund

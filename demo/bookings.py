@@ -104,7 +104,7 @@ class BookingStory:
         expect(answer.resource["state"] == "canceled", "a canceled booking", answer.resource)
         winner.wait(lambda seen: seen["refunded_minor"] == back, f"{back} to be given back", deadline)
         self._expect_given_back(winner, back, deadline)
-        what = f"{self._sum(back)} of {self._sum(paid)} back ({promise['refund_percent']} %)"
+        what = f"{self._sum(back)} of {self._sum(paid)} back: {promise['refund_percent']} % by its terms"
         return Told(what, answer.seen, "booking canceled, refund succeeded")
 
     def pay_unheard(self, deadline: float) -> Told:
@@ -114,7 +114,8 @@ class BookingStory:
         self._twin.keep_quiet(len(self._guests))
         for guest in self._guests:
             guest.check_out_and_pay(deadline)
-        return Told("both pay, the callbacks are held up", states="booking awaiting_payment")
+        times = " and ".join(f"{one.name} {self._when(one.booking)}" for one in (self._winner, self._other))
+        return Told(f"{times}; both callbacks are held up", states="booking awaiting_payment")
 
     def lose_holds(self, deadline: float) -> Told:
         billbus(["demo", "clock", str(LATE_SECONDS)], remaining(deadline))
@@ -124,7 +125,8 @@ class BookingStory:
 
     def take_lost_slot(self, deadline: float) -> Told:
         answer = self._third.hold(self._winner.booking, deadline)
-        return Told(f"{self._third.name}: {self._when(self._third.booking)}", answer.seen, "booking held")
+        taken = f"{self._third.name}: {self._when(self._third.booking)}, which {self._winner.name} had"
+        return Told(taken, answer.seen, "booking held")
 
     def hear_late(self, deadline: float) -> Told:
         """Whose hall is free has it again; whose hall is not has the money back."""
@@ -136,7 +138,7 @@ class BookingStory:
         self._winner.wait_until("expired", deadline)
         self._third.command("cancel", None, deadline)
         billbus(["demo", "clock", "0"], remaining(deadline))
-        what = f"{self._other.name} has the time again, {self._winner.name} {self._sum(lost)} back"
+        what = f"{self._other.name} has the time again, {self._winner.name} gets {self._sum(lost)} back"
         return Told(what, states="booking confirmed, refund succeeded")
 
     def _expect_given_back(self, guest: Guest, minor: int, deadline: float) -> None:

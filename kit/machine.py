@@ -86,6 +86,11 @@ class Machine:
         """The triggers that the table declares from `state`, guards aside, in the table's order."""
         return self._triggers.get(state, ())
 
+    def require(self, state: str, trigger: str) -> None:
+        """For who must know before it changes anything. Raises TransitionRefused, but looks at no guard."""
+        if trigger not in self.triggers_from(state):
+            raise TransitionRefused(machine=self.name, state=state, trigger=trigger)
+
     def edges(self) -> list[tuple[str, str, str]]:
         """Every (trigger, from_state, to_state) of the table, in its order."""
         return [

@@ -5,28 +5,37 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from booking.rules.machine import HELD
-from notifications.formats import Language, begin_text, money_text, time_text, visit_text
+from notifications.formats import (
+    NAME_LENGTH_LIMIT,
+    Language,
+    begin_text,
+    money_text,
+    name_in_quotes,
+    one_line,
+    time_text,
+    visit_text,
+)
 from notifications.money import Money
 from notifications.situations import BookingNow, Situation
-from notifications.writing import NAME_LENGTH_LIMIT, name_in_quotes, one_line
 
 # Every name that a template may use, where there is no booking.
 _NOTHING: Final[Mapping[str, object]] = dict.fromkeys(
-    (
-        *(
-            "hall",
-            "when",
-            "begins",
-            "people",
-            "extras",
-            "total",
-            "paid",
-            "on_site",
-            "hold_until",
-            "given_back",
-        ),
-        *("terms", "was_lost", "is_lost", "is_unpaid"),
-    )
+    [
+        "hall",
+        "when",
+        "begins",
+        "people",
+        "extras",
+        "total",
+        "paid",
+        "on_site",
+        "hold_until",
+        "given_back",
+        "terms",
+        "was_lost",
+        "is_lost",
+        "is_unpaid",
+    ]
 )
 
 

@@ -1,5 +1,8 @@
-"""How sums and dates stand in a message, by its language and on the studio's calendar. Pure."""
+"""How sums, dates and names stand in a message: in its language, by the studio's clock, on one line. Pure."""
 
+import re
+import unicodedata
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Final, Literal
@@ -17,6 +20,15 @@ _WHOLE: Final = {"ru": "#,##0\u00a0¤", "en": "¤#,##0"}
 _BROKEN: Final = {"ru": "#,##0.00\u00a0¤", "en": "¤#,##0.00"}
 
 _DAY: Final = "EEEE, d\u00a0MMMM\u00a0y"
+
+NAME_LENGTH_LIMIT: Final = 60
+LINE_LENGTH_LIMIT: Final = 100
+# Names stand in quotation marks, and those inside a name are the language's inner ones.
+_INNER_QUOTES: Final[Mapping[Language, Mapping[int, int]]] = {
+    "ru": str.maketrans("«»", "„“"),
+    "en": str.maketrans("“”", "‘’"),
+}
+_SPACES: Final = re.compile(r"\s+")
 
 
 def money_text(money: Money, language: Language) -> str:
@@ -66,3 +78,17 @@ def begin_text(at: datetime, timezone: str, language: Language) -> str:
 def time_text(at: datetime, timezone: str, language: Language) -> str:
     """`28 ноября 2026, 14:05`: for the ends of terms, by the studio's clock on the wall."""
     return format_datetime(at, "d\u00a0MMMM\u00a0y, HH:mm", ZoneInfo(timezone), language)
+
+
+def one_line(text: str, limit: int = 200) -> str:
+    """Without anything that could end a header's line or turn the reading direction; never longer."""
+    printable = "".join(
+        char if unicodedata.category(char) not in ("Cc", "Cf", "Cs", "Zl", "Zp") else " " for char in text
+    )
+    flat = _SPACES.sub(" ", printable).strip()
+    return flat if len(flat) <= limit else flat[: limit - 1].rstrip() + "…"
+
+
+def name_in_quotes(name: str, language: Language) -> str:
+    """What is to be written between quotation marks."""
+    return one_line(name, NAME_LENGTH_LIMIT).translate(_INNER_QUOTES[language])

@@ -9,7 +9,7 @@ from typing import Final
 
 from sqlalchemy import Connection, Row, text
 
-from billing.payments import ADMISSION_LIFETIME, IN_FLIGHT
+from billing.payments import ADMISSION_SECONDS, IN_FLIGHT
 from notifications.looking_at_bookings import get_booking
 from notifications.money import Money
 from notifications.situations import (
@@ -151,7 +151,7 @@ def find_situation(
             "period_end": period_end,
             "now": now,
             "in_flight": sorted(IN_FLIGHT),
-            "admission_seconds": ADMISSION_LIFETIME,
+            "admission_seconds": ADMISSION_SECONDS,
             "lines_limit": LINES_LIMIT,
         },
     ).one_or_none()

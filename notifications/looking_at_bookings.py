@@ -14,6 +14,7 @@ from booking.rules.terms import Tier, read_terms
 from notifications.money import Money
 from notifications.occasions import Slot
 from notifications.situations import BookingNow
+from storage.bookings import get_booking_money
 
 # What its last step gave back was begun by the same command as the step.
 _LOOK: Final = text("""
@@ -22,8 +23,10 @@ _LOOK: Final = text("""
         COALESCE((SELECT jsonb_agg(jsonb_build_array(extra.name, used.quantity) ORDER BY extra.name)
             FROM extra_use used JOIN extra ON extra.id = used.extra_id
             WHERE used.booking_id = b.id AND used.released_at IS NULL), '[]') AS extras,
-        (SELECT COALESCE(sum(i.paid_minor), 0) FROM invoice i WHERE i.booking_id = b.id) AS paid_minor,
-        COALESCE(back.minor, 0) AS returned_minor, COALESCE(back.last_minor, 0) AS last_returned_minor,
+        (SELECT COALESCE(sum(r.amount_minor), 0) FROM invoice i JOIN refund r ON r.invoice_id = i.id
+            JOIN state_event begun ON begun.aggregate_id = r.id AND begun.version = 1
+            WHERE i.booking_id = b.id AND r.state = ANY(:going_back)
+                AND begun.command_id = step.command_id) AS given_back_minor,
         EXISTS (SELECT FROM state_event e WHERE e.aggregate_id = b.id AND e.trigger = 'reinstate')
             AS was_lost,
         EXISTS (SELECT FROM booking other WHERE other.customer_id = b.customer_id AND other.id <> b.id
@@ -32,12 +35,6 @@ _LOOK: Final = text("""
     FROM booking b
     JOIN hall ON hall.id = b.hall_id
     JOIN state_event step ON step.aggregate_id = b.id AND step.version = b.version
-    CROSS JOIN LATERAL (
-        SELECT sum(r.amount_minor) AS minor,
-            sum(r.amount_minor) FILTER (WHERE begun.command_id = step.command_id) AS last_minor
-        FROM invoice i JOIN refund r ON r.invoice_id = i.id
-        JOIN state_event begun ON begun.aggregate_id = r.id AND begun.version = 1
-        WHERE i.booking_id = b.id AND r.state = ANY(:going_back)) AS back
     WHERE b.id = :id
 """)
 
@@ -58,8 +55,8 @@ def get_booking(connection: Connection, booking_id: UUID) -> BookingNow:
         people=row.people,
         extras=tuple((name, quantity) for name, quantity in row.extras),
         total=Money(row.total_minor, row.currency),
-        paid=Money(int(row.paid_minor) - int(row.returned_minor), row.currency),
-        given_back=Money(int(row.last_returned_minor), row.currency),
+        paid=Money(get_booking_money(connection, booking_id).left_minor, row.currency),
+        given_back=Money(int(row.given_back_minor), row.currency),
         hold_expires_at=row.hold_expires_at,
         terms=tuple(
             Tier(tier.hours_before, min(tier.refund_percent, row.refund_percent_max))

@@ -29,11 +29,8 @@ class Occasion:
 
 def occasion_of(name: str, facts: Mapping[str, object]) -> Occasion:
     """The occasion of a planned message, by what its row keeps."""
-    hall_id, starts_at, ends_at = (
-        facts.get("hall_id"),
-        _instant(facts, "starts_at"),
-        _instant(facts, "ends_at"),
-    )
+    hall_id = facts.get("hall_id")
+    starts_at, ends_at = _instant(facts, "starts_at"), _instant(facts, "ends_at")
     slot = Slot(UUID(str(hall_id)), starts_at, ends_at) if hall_id and starts_at and ends_at else None
     return Occasion(name, _instant(facts, "period_end"), slot)
 

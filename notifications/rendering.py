@@ -14,12 +14,20 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from booking.rules.machine import HELD
 from notifications.booking_facts import booking_facts
-from notifications.formats import Language, date_text, money_text, time_text
+from notifications.formats import (
+    LINE_LENGTH_LIMIT,
+    NAME_LENGTH_LIMIT,
+    Language,
+    date_text,
+    money_text,
+    name_in_quotes,
+    one_line,
+    time_text,
+)
 from notifications.links import Link, Purpose, sign_link
 from notifications.money import Money
 from notifications.occasions import Occasion
 from notifications.situations import InvoiceNow, Situation
-from notifications.writing import LINE_LENGTH_LIMIT, NAME_LENGTH_LIMIT, name_in_quotes, one_line
 
 _LOADER: Final = PackageLoader("notifications")
 # One template serves both: what is safe in HTML is not what is right in plain text.

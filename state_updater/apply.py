@@ -15,73 +15,22 @@ import orjson
 from bus.messages import Command
 from kit.errors import InvalidMessage, Refused
 from runtime.crash_points import crash_point
+from state_updater.appended import (
+    INSERT_ACCOUNTS,
+    INSERT_EVENTS,
+    INSERT_LINES,
+    INSERT_OUTBOX,
+    INSERT_TRANSFERS,
+)
 from state_updater.handlers import handle
 from state_updater.loading import JournalRow, lock_and_load, lock_journal
 from state_updater.reading import Connection
 from state_updater.work import Batch, Work
-from state_updater.writing import Values, check_counts, execute_rows, insert_statement
+from state_updater.writing import Values, check_counts, execute_rows
 
 # A bare notification: it takes a database-wide lock at commit, so there is one per group, without a payload.
 NOTIFY_APPLIED = "NOTIFY billbus_applied"
 
-INSERT_LINES = insert_statement(
-    "invoice_line",
-    {
-        "id": "uuid",
-        "studio_id": "uuid",
-        "invoice_id": "uuid",
-        "position": "smallint",
-        "price_id": "uuid",
-        "description": "text",
-        "quantity": "integer",
-        "unit_amount_minor": "bigint",
-        "amount_minor": "bigint",
-    },
-)
-EVENT_COLUMNS = {
-    "aggregate_id": "uuid",
-    "version": "integer",
-    "machine": "text",
-    "studio_id": "uuid",
-    "trigger": "text",
-    "from_state": "text",
-    "to_state": "text",
-    "facts": "jsonb",
-    "command_id": "uuid",
-    "correlation_id": "text",
-    "occurred_at": "timestamptz",
-    "hash": "bytea",
-}
-INSERT_EVENTS = insert_statement("state_event", EVENT_COLUMNS)
-INSERT_ACCOUNTS = insert_statement(
-    "ledger_account",
-    {"id": "uuid", "studio_id": "uuid", "kind": "text", "currency": "text"},
-    "ON CONFLICT DO NOTHING",
-)
-TRANSFER_COLUMNS = {
-    "id": "uuid",
-    "studio_id": "uuid",
-    "debit_account_id": "uuid",
-    "credit_account_id": "uuid",
-    "amount_minor": "bigint",
-    "currency": "text",
-    "posting_id": "uuid",
-    "causation_id": "uuid",
-    "posted_at": "timestamptz",
-}
-INSERT_TRANSFERS = insert_statement("ledger_transfer", TRANSFER_COLUMNS)
-OUTBOX_COLUMNS = {
-    "id": "uuid",
-    "studio_id": "uuid",
-    "channel": "text",
-    "kind": "text",
-    "schema_version": "smallint",
-    "body": "jsonb",
-    "correlation_id": "text",
-    "causation_id": "uuid",
-    "created_at": "timestamptz",
-}
-INSERT_OUTBOX = insert_statement("outbox", OUTBOX_COLUMNS)
 ANSWER_JOURNAL = """
     UPDATE command_journal j
     SET state = u.state, answered_at = u.answered_at, result = u.result::jsonb, problem = u.problem::jsonb
@@ -233,7 +182,7 @@ def _write(connection: Connection, batch: Batch, answers: Sequence[Answer]) -> N
         )
         for answer in answers
     ]
-    appended: list[tuple[str, list[Any]]] = [
+    appended: list[tuple[str, Sequence[Sequence[Any]]]] = [
         (INSERT_LINES, batch.lines),
         (INSERT_EVENTS, batch.events),
         (INSERT_TRANSFERS, batch.transfers),

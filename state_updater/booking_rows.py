@@ -1,44 +1,22 @@
 """The rows of bookings: who wants a hall when, who has it, and the halls and extras that are lent.
 
-As in `rows`, fields are named as columns. Of occupancies and uses of extras nothing changes but what
+As in `rows`, fields are the columns. Of occupancies and uses of extras nothing changes but what
 `CHANGING` says: a booking that moves gives its time back and takes another.
 """
 
 from dataclasses import dataclass
-from datetime import datetime
 from typing import ClassVar
 from uuid import UUID
 
 from booking.rules.machine import BOOKING
 from kit.machine import Machine
+from state_updater.columns import BigInt, Bytes, Instant, Integer, Json, SmallInt, Text, Uuid
 
 
 @dataclass(slots=True)
 class Booking:
     TABLE: ClassVar[str] = "booking"
     MACHINE: ClassVar[Machine] = BOOKING
-    COLUMNS: ClassVar[dict[str, str]] = {
-        "id": "uuid",
-        "studio_id": "uuid",
-        "customer_id": "uuid",
-        "hall_id": "uuid",
-        "state": "text",
-        "version": "integer",
-        "head_hash": "bytea",
-        "starts_at": "timestamptz",
-        "ends_at": "timestamptz",
-        "people": "integer",
-        "currency": "text",
-        "total_minor": "bigint",
-        "lines": "jsonb",
-        "terms": "jsonb",
-        "refund_percent_max": "smallint",
-        "payment": "text",
-        "origin": "text",
-        "hold_expires_at": "timestamptz",
-        "created_at": "timestamptz",
-        "updated_at": "timestamptz",
-    }
     CHANGING: ClassVar[tuple[str, ...]] = (
         "hall_id",
         "starts_at",
@@ -50,26 +28,26 @@ class Booking:
         "payment",
     )
 
-    id: UUID
-    studio_id: UUID
-    customer_id: UUID
-    hall_id: UUID
-    state: str
-    version: int
-    head_hash: bytes
-    starts_at: datetime
-    ends_at: datetime
-    people: int
-    currency: str
-    total_minor: int
-    lines: str
-    terms: str
-    refund_percent_max: int
-    payment: str | None
-    origin: str
-    hold_expires_at: datetime
-    created_at: datetime
-    updated_at: datetime
+    id: Uuid
+    studio_id: Uuid
+    customer_id: Uuid
+    hall_id: Uuid
+    state: Text
+    version: Integer
+    head_hash: Bytes
+    starts_at: Instant
+    ends_at: Instant
+    people: Integer
+    currency: Text
+    total_minor: BigInt
+    lines: Json
+    terms: Json
+    refund_percent_max: SmallInt
+    payment: Text | None
+    origin: Text
+    hold_expires_at: Instant
+    created_at: Instant
+    updated_at: Instant
 
 
 @dataclass(slots=True)
@@ -77,30 +55,18 @@ class Occupancy:
     """A hall is taken, for a booking widened by the hall's buffers. `note` is that of a blackout."""
 
     TABLE: ClassVar[str] = "occupancy"
-    COLUMNS: ClassVar[dict[str, str]] = {
-        "id": "uuid",
-        "studio_id": "uuid",
-        "hall_id": "uuid",
-        "kind": "text",
-        "booking_id": "uuid",
-        "starts_at": "timestamptz",
-        "ends_at": "timestamptz",
-        "note": "text",
-        "created_at": "timestamptz",
-        "released_at": "timestamptz",
-    }
     CHANGING: ClassVar[tuple[str, ...]] = ("kind", "released_at")
 
-    id: UUID
-    studio_id: UUID
-    hall_id: UUID
-    kind: str
-    booking_id: UUID | None
-    starts_at: datetime
-    ends_at: datetime
-    note: str
-    created_at: datetime
-    released_at: datetime | None
+    id: Uuid
+    studio_id: Uuid
+    hall_id: Uuid
+    kind: Text
+    booking_id: Uuid | None
+    starts_at: Instant
+    ends_at: Instant
+    note: Text
+    created_at: Instant
+    released_at: Instant | None
 
 
 @dataclass(slots=True)
@@ -108,28 +74,17 @@ class ExtraUse:
     """So many of an extra are out with a booking."""
 
     TABLE: ClassVar[str] = "extra_use"
-    COLUMNS: ClassVar[dict[str, str]] = {
-        "id": "uuid",
-        "studio_id": "uuid",
-        "extra_id": "uuid",
-        "booking_id": "uuid",
-        "quantity": "integer",
-        "starts_at": "timestamptz",
-        "ends_at": "timestamptz",
-        "created_at": "timestamptz",
-        "released_at": "timestamptz",
-    }
     CHANGING: ClassVar[tuple[str, ...]] = ("released_at",)
 
-    id: UUID
-    studio_id: UUID
-    extra_id: UUID
-    booking_id: UUID
-    quantity: int
-    starts_at: datetime
-    ends_at: datetime
-    created_at: datetime
-    released_at: datetime | None
+    id: Uuid
+    studio_id: Uuid
+    extra_id: Uuid
+    booking_id: Uuid
+    quantity: Integer
+    starts_at: Instant
+    ends_at: Instant
+    created_at: Instant
+    released_at: Instant | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -160,6 +160,7 @@ def _locked(named: Named, booked: NamedBookings) -> Iterable[Question]:
         ("payments", statements.LOCK_PAYMENTS_OF_BOOKINGS, (booked.leaving,)),
         ("refunds", statements.LOCK_REFUNDS, (named.refunds,)),
         ("refunds", statements.LOCK_REFUNDS_OF_PAYMENTS, (named.payments,)),
+        ("refunds", statements.LOCK_REFUNDS_OF_BOOKINGS, (booked.leaving,)),
         ("refunds", statements.LOCK_EARLY_REFUNDS, (named.early_accounts, named.early_transactions)),
     )
 

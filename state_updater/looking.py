@@ -9,7 +9,7 @@ from typing import NoReturn, TypeVar
 from uuid import UUID
 
 from billing.invoices import UNPAID
-from billing.payments import ADMISSION_LIFETIME, LIVE
+from billing.payments import ADMISSION_SECONDS, LIVE
 from billing.refunds import WITHDRAWABLE
 from booking.rules.machine import HELD
 from bus.messages import Command
@@ -202,6 +202,11 @@ class Looking:
         payments = [each for each in self._loaded.payments.values() if each.invoice_id in invoices]
         return sorted(payments, key=lambda each: (each.received_at, each.id), reverse=True)
 
+    def refunds_of(self, payments: Iterable[Payment]) -> list[Refund]:
+        """What was given back of a booking's payments by its terms, and what nobody has decided on."""
+        known = {each.id for each in payments}
+        return [each for each in self._loaded.refunds.values() if each.provider_payment_id in known]
+
     def occupancy_of(self, booking: Booking) -> Occupancy:
         """Where a booking stands now, which must be one that has its time."""
         (found,) = _live(self._loaded.occupancies_of_booking[booking.id])
@@ -223,7 +228,7 @@ class Looking:
 
     def find_admission(self, invoice_id: UUID) -> Admission | None:
         """The leave to take money for an invoice that stands; nobody can say whether it was made use of."""
-        begins_after = self.now - timedelta(seconds=ADMISSION_LIFETIME)
+        begins_after = self.now - timedelta(seconds=ADMISSION_SECONDS)
         admissions = self._loaded.admissions_of_invoice[invoice_id]
         return next(
             (each for each in admissions if each.closed_at is None and each.admitted_at > begins_after), None

@@ -4,9 +4,9 @@ Called by the admin before a person confirms. It is a hint: the updater decides 
 finds then counts. Nothing is written here, nothing locked, and nothing leaves.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from uuid import UUID
 
 import psycopg
@@ -16,11 +16,10 @@ from billing.ledger import Account, ledger_account_id
 from bus.messages import Command
 from kit.errors import InvalidMessage, NotFound, Refused
 from kit.ids import new_id
-from state_updater.apply import EVENT_COLUMNS, OUTBOX_COLUMNS, TRANSFER_COLUMNS
+from state_updater.appended import EventRow, TransferRow
 from state_updater.handlers import handle
 from state_updater.loading import load
 from state_updater.work import Batch, Work
-from state_updater.writing import Values
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,28 +76,21 @@ def preview(connection: Connection, command: Command) -> Preview:
         result = handle(command, Work(batch, command, new_id(), "preview"))
     except (Refused, InvalidMessage) as no:
         return Preview(refusal=Refusal(no.code, no.facts))
-    outbox = _named(OUTBOX_COLUMNS, batch.outbox)
     return Preview(
-        steps=tuple(_step(event) for event in _named(EVENT_COLUMNS, batch.events)),
-        postings=tuple(_posting(transfer) for transfer in _named(TRANSFER_COLUMNS, batch.transfers)),
-        events=tuple(row["kind"] for row in outbox if row["channel"] == "event"),
-        tasks=tuple(row["kind"] for row in outbox if row["channel"] == "task"),
+        steps=tuple(_step(event) for event in batch.events),
+        postings=tuple(_posting(transfer) for transfer in batch.transfers),
+        events=tuple(row.kind for row in batch.outbox if row.channel == "event"),
+        tasks=tuple(row.kind for row in batch.outbox if row.channel == "task"),
         result=result,
     )
 
 
-def _named(columns: Iterable[str], rows: Iterable[Values]) -> list[dict[str, Any]]:
-    return [dict(zip(columns, row, strict=True)) for row in rows]
+def _step(event: EventRow) -> PreviewStep:
+    return PreviewStep(event.machine, event.aggregate_id, event.trigger, event.from_state, event.to_state)
 
 
-def _step(event: Mapping[str, Any]) -> PreviewStep:
-    return PreviewStep(
-        event["machine"], event["aggregate_id"], event["trigger"], event["from_state"], event["to_state"]
-    )
-
-
-def _posting(transfer: Mapping[str, Any]) -> PreviewPosting:
-    currency = transfer["currency"]
-    kinds = {ledger_account_id(transfer["studio_id"], kind, currency): kind for kind in Account}
-    debit, credit = kinds[transfer["debit_account_id"]], kinds[transfer["credit_account_id"]]
-    return PreviewPosting(debit, credit, transfer["amount_minor"], currency)
+def _posting(transfer: TransferRow) -> PreviewPosting:
+    currency = transfer.currency
+    kinds = {ledger_account_id(transfer.studio_id, kind, currency): kind for kind in Account}
+    debit, credit = kinds[transfer.debit_account_id], kinds[transfer.credit_account_id]
+    return PreviewPosting(debit, credit, transfer.amount_minor, currency)

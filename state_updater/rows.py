@@ -1,6 +1,6 @@
 """The rows that commands change, as loaded under lock, and the columns that writing them needs.
 
-One dataclass per table, fields named as its columns. `COLUMNS` gives each column's Postgres type, in order.
+One dataclass per table; its fields are the columns, in the order in which they are read.
 Those of bookings are in `booking_rows`.
 """
 
@@ -16,29 +16,13 @@ from billing.refunds import REFUND
 from billing.subscriptions import SUBSCRIPTION
 from kit.machine import Machine
 from state_updater.booking_rows import Booking, ExtraUse, Occupancy
+from state_updater.columns import BigInt, Boolean, Bytes, Instant, Integer, Json, Text, Uuid
 
 
 @dataclass(slots=True)
 class Subscription:
     TABLE: ClassVar[str] = "subscription"
     MACHINE: ClassVar[Machine] = SUBSCRIPTION
-    COLUMNS: ClassVar[dict[str, str]] = {
-        "id": "uuid",
-        "studio_id": "uuid",
-        "customer_id": "uuid",
-        "price_id": "uuid",
-        "state": "text",
-        "version": "integer",
-        "head_hash": "bytea",
-        "current_period_start": "timestamptz",
-        "current_period_end": "timestamptz",
-        "canceled_at": "timestamptz",
-        "created_at": "timestamptz",
-        "updated_at": "timestamptz",
-        "metadata": "jsonb",
-        "cancel_at_period_end": "boolean",
-        "anchor_at": "timestamptz",
-    }
     CHANGING: ClassVar[tuple[str, ...]] = (
         "price_id",
         "current_period_start",
@@ -48,65 +32,46 @@ class Subscription:
         "anchor_at",
     )
 
-    id: UUID
-    studio_id: UUID
-    customer_id: UUID
-    price_id: UUID
-    state: str
-    version: int
-    head_hash: bytes
-    current_period_start: datetime | None
-    current_period_end: datetime | None
-    canceled_at: datetime | None
-    created_at: datetime
-    updated_at: datetime
-    metadata: str
-    cancel_at_period_end: bool
-    anchor_at: datetime | None
+    id: Uuid
+    studio_id: Uuid
+    customer_id: Uuid
+    price_id: Uuid
+    state: Text
+    version: Integer
+    head_hash: Bytes
+    current_period_start: Instant | None
+    current_period_end: Instant | None
+    canceled_at: Instant | None
+    created_at: Instant
+    updated_at: Instant
+    metadata: Json
+    cancel_at_period_end: Boolean
+    anchor_at: Instant | None
 
 
 @dataclass(slots=True)
 class Invoice:
     TABLE: ClassVar[str] = "invoice"
     MACHINE: ClassVar[Machine] = INVOICE
-    COLUMNS: ClassVar[dict[str, str]] = {
-        "id": "uuid",
-        "studio_id": "uuid",
-        "customer_id": "uuid",
-        "subscription_id": "uuid",
-        "state": "text",
-        "version": "integer",
-        "head_hash": "bytea",
-        "currency": "text",
-        "total_minor": "bigint",
-        "paid_minor": "bigint",
-        "refunded_minor": "bigint",
-        "expires_at": "timestamptz",
-        "created_at": "timestamptz",
-        "updated_at": "timestamptz",
-        "period_start": "timestamptz",
-        "period_end": "timestamptz",
-        "booking_id": "uuid",
-    }
     CHANGING: ClassVar[tuple[str, ...]] = ("paid_minor", "refunded_minor")
 
-    id: UUID
-    studio_id: UUID
-    customer_id: UUID
-    subscription_id: UUID | None
-    state: str
-    version: int
-    head_hash: bytes
-    currency: str
-    total_minor: int
-    paid_minor: int
-    refunded_minor: int
-    expires_at: datetime
-    created_at: datetime
-    updated_at: datetime
-    period_start: datetime | None
-    period_end: datetime | None
-    booking_id: UUID | None
+    id: Uuid
+    studio_id: Uuid
+    customer_id: Uuid
+    subscription_id: Uuid | None
+    state: Text
+    version: Integer
+    head_hash: Bytes
+    currency: Text
+    total_minor: BigInt
+    paid_minor: BigInt
+    refunded_minor: BigInt
+    expires_at: Instant
+    created_at: Instant
+    updated_at: Instant
+    period_start: Instant | None
+    period_end: Instant | None
+    booking_id: Uuid | None
 
     @property
     def sums(self) -> InvoiceSums:
@@ -124,72 +89,32 @@ class Invoice:
 class Attempt:
     TABLE: ClassVar[str] = "payment_attempt"
     MACHINE: ClassVar[Machine] = PAYMENT
-    COLUMNS: ClassVar[dict[str, str]] = {
-        "id": "uuid",
-        "studio_id": "uuid",
-        "customer_id": "uuid",
-        "invoice_id": "uuid",
-        "provider_account_id": "uuid",
-        "method": "text",
-        "state": "text",
-        "version": "integer",
-        "head_hash": "bytea",
-        "amount_minor": "bigint",
-        "currency": "text",
-        "return_url": "text",
-        "redirect_url": "text",
-        "decline_code": "text",
-        "decline_category": "text",
-        "declines": "integer",
-        "created_at": "timestamptz",
-        "updated_at": "timestamptz",
-    }
     CHANGING: ClassVar[tuple[str, ...]] = ("redirect_url", "decline_code", "decline_category", "declines")
 
-    id: UUID
-    studio_id: UUID
-    customer_id: UUID
-    invoice_id: UUID
-    provider_account_id: UUID
-    method: str
-    state: str
-    version: int
-    head_hash: bytes
-    amount_minor: int
-    currency: str
-    return_url: str
-    redirect_url: str | None
-    decline_code: str | None
-    decline_category: str | None
-    declines: int
-    created_at: datetime
-    updated_at: datetime
+    id: Uuid
+    studio_id: Uuid
+    customer_id: Uuid
+    invoice_id: Uuid
+    provider_account_id: Uuid
+    method: Text
+    state: Text
+    version: Integer
+    head_hash: Bytes
+    amount_minor: BigInt
+    currency: Text
+    return_url: Text
+    redirect_url: Text | None
+    decline_code: Text | None
+    decline_category: Text | None
+    declines: Integer
+    created_at: Instant
+    updated_at: Instant
 
 
 @dataclass(slots=True)
 class Refund:
     TABLE: ClassVar[str] = "refund"
     MACHINE: ClassVar[Machine] = REFUND
-    COLUMNS: ClassVar[dict[str, str]] = {
-        "id": "uuid",
-        "studio_id": "uuid",
-        "customer_id": "uuid",
-        "invoice_id": "uuid",
-        "provider_payment_id": "uuid",
-        "provider_account_id": "uuid",
-        "state": "text",
-        "version": "integer",
-        "head_hash": "bytea",
-        "amount_minor": "bigint",
-        "currency": "text",
-        "origin": "text",
-        "reason": "text",
-        "payment_transaction_id": "text",
-        "provider_refund_id": "text",
-        "decline_code": "text",
-        "created_at": "timestamptz",
-        "updated_at": "timestamptz",
-    }
     CHANGING: ClassVar[tuple[str, ...]] = (
         "invoice_id",
         "provider_payment_id",
@@ -197,24 +122,24 @@ class Refund:
         "decline_code",
     )
 
-    id: UUID
-    studio_id: UUID
-    customer_id: UUID | None
-    invoice_id: UUID | None
-    provider_payment_id: UUID | None
-    provider_account_id: UUID
-    state: str
-    version: int
-    head_hash: bytes
-    amount_minor: int
-    currency: str
-    origin: str
-    reason: str
-    payment_transaction_id: str | None
-    provider_refund_id: str | None
-    decline_code: str | None
-    created_at: datetime
-    updated_at: datetime
+    id: Uuid
+    studio_id: Uuid
+    customer_id: Uuid | None
+    invoice_id: Uuid | None
+    provider_payment_id: Uuid | None
+    provider_account_id: Uuid
+    state: Text
+    version: Integer
+    head_hash: Bytes
+    amount_minor: BigInt
+    currency: Text
+    origin: Text
+    reason: Text
+    payment_transaction_id: Text | None
+    provider_refund_id: Text | None
+    decline_code: Text | None
+    created_at: Instant
+    updated_at: Instant
 
 
 @dataclass(slots=True)
@@ -222,36 +147,21 @@ class Payment:
     """Money that a provider says it took. No machine: a fact, whose refunds are counted."""
 
     TABLE: ClassVar[str] = "provider_payment"
-    COLUMNS: ClassVar[dict[str, str]] = {
-        "id": "uuid",
-        "studio_id": "uuid",
-        "provider_account_id": "uuid",
-        "transaction_id": "text",
-        "attempt_id": "uuid",
-        "invoice_id": "uuid",
-        "amount_minor": "bigint",
-        "currency": "text",
-        "unapplied_reason": "text",
-        "refunded_minor": "bigint",
-        "reserved_minor": "bigint",
-        "card_mask": "text",
-        "received_at": "timestamptz",
-    }
     CHANGING: ClassVar[tuple[str, ...]] = ("refunded_minor", "reserved_minor")
 
-    id: UUID
-    studio_id: UUID
-    provider_account_id: UUID
-    transaction_id: str
-    attempt_id: UUID | None
-    invoice_id: UUID | None
-    amount_minor: int
-    currency: str
-    unapplied_reason: str | None
-    refunded_minor: int
-    reserved_minor: int
-    card_mask: str | None
-    received_at: datetime
+    id: Uuid
+    studio_id: Uuid
+    provider_account_id: Uuid
+    transaction_id: Text
+    attempt_id: Uuid | None
+    invoice_id: Uuid | None
+    amount_minor: BigInt
+    currency: Text
+    unapplied_reason: Text | None
+    refunded_minor: BigInt
+    reserved_minor: BigInt
+    card_mask: Text | None
+    received_at: Instant
 
     @property
     def refundable_minor(self) -> int:
@@ -263,26 +173,16 @@ class Admission:
     """A provider was given leave to take money for an attempt. The API writes it."""
 
     TABLE: ClassVar[str] = "check_admission"
-    COLUMNS: ClassVar[dict[str, str]] = {
-        "id": "uuid",
-        "studio_id": "uuid",
-        "provider_account_id": "uuid",
-        "invoice_id": "uuid",
-        "attempt_id": "uuid",
-        "transaction_id": "text",
-        "admitted_at": "timestamptz",
-        "closed_at": "timestamptz",
-    }
     CHANGING: ClassVar[tuple[str, ...]] = ("closed_at",)
 
-    id: UUID
-    studio_id: UUID
-    provider_account_id: UUID
-    invoice_id: UUID
-    attempt_id: UUID
-    transaction_id: str
-    admitted_at: datetime
-    closed_at: datetime | None
+    id: Uuid
+    studio_id: Uuid
+    provider_account_id: Uuid
+    invoice_id: Uuid
+    attempt_id: Uuid
+    transaction_id: Text
+    admitted_at: Instant
+    closed_at: Instant | None
 
 
 Aggregate = Subscription | Booking | Invoice | Attempt | Refund

@@ -9,8 +9,10 @@ from collections.abc import Iterable
 from billing.invoices import UNPAID
 from billing.payments import LIVE
 from billing.refunds import WITHDRAWABLE
+from booking.rules.availability import BLACKOUT_DAYS_MAX, BUFFER_MINUTES_MAX
 from booking.rules.machine import HELD
 from state_updater.booking_rows import Booking, ExtraUse, Occupancy
+from state_updater.columns import columns_of
 from state_updater.rows import Admission, Attempt, Invoice, Payment, Refund, Row, Subscription
 
 LOCKING = " FOR NO KEY UPDATE"
@@ -60,7 +62,7 @@ def _columns(row: type[Row], table: str) -> str:
     as_text = {"text", "jsonb"}
     return ", ".join(
         f"{table}.{name}::text" if kind in as_text else f"{table}.{name}"
-        for name, kind in row.COLUMNS.items()
+        for name, kind in columns_of(row).items()
     )
 
 
@@ -104,6 +106,10 @@ LOCK_REFUNDS = _lock(Refund, BY_ID)
 LOCK_REFUNDS_OF_PAYMENTS = _lock(
     Refund, f"provider_payment_id = ANY(%b::uuid[]) AND state IN ({_listed(WITHDRAWABLE)})"
 )
+# What was given back for a move, and what nobody has decided on.
+LOCK_REFUNDS_OF_BOOKINGS = _lock(
+    Refund, f"{_IN_INVOICES_OF_BOOKINGS} AND (origin = 'terms' OR state IN ({_listed(WITHDRAWABLE)}))"
+)
 LOCK_EARLY_REFUNDS = _lock(
     Refund,
     "provider_payment_id IS NULL AND (provider_account_id, payment_transaction_id) IN "
@@ -141,12 +147,14 @@ EXTRAS = """
 """
 OCCUPANCIES = _select(Occupancy, BY_ID)
 OCCUPANCIES_OF_BOOKINGS = _select(Occupancy, "booking_id = ANY(%b::uuid[]) AND released_at IS NULL")
-# A hall's buffers are at most this long; a blackout is refused when it is longer than a year.
+# A time is wanted with its hall's buffers. What stands at the end of a blackout that is too long does not
+# matter: it is refused.
+_BUFFER = f"interval '{BUFFER_MINUTES_MAX} minutes'"
 _IN_THE_WAY = f"""
     SELECT {_columns(Occupancy, "o")} FROM {{wanted}}
     JOIN occupancy o ON o.hall_id = w.hall_id AND o.released_at IS NULL AND o.during && tstzrange(
-        w.starts_at - interval '4 hours',
-        least(w.ends_at, w.starts_at + interval '366 days') + interval '4 hours')
+        w.starts_at - {_BUFFER},
+        least(w.ends_at, w.starts_at + interval '{BLACKOUT_DAYS_MAX} days') + {_BUFFER})
 """  # noqa: S608
 OCCUPANCIES_IN_WINDOWS = _IN_THE_WAY.format(
     wanted="unnest(%b::uuid[], %b::timestamptz[], %b::timestamptz[]) AS w (hall_id, starts_at, ends_at)"

@@ -20,6 +20,7 @@ from bus.messages import Command
 from kit.canonical import canonical_json
 from kit.ids import new_id
 from kit.machine import NOWHERE
+from state_updater.appended import AccountRow, EventRow, LineRow, OutboxRow, TransferRow
 from state_updater.booking_rows import ExtraUse, Occupancy
 from state_updater.loaded import Loaded
 from state_updater.looking import Looking
@@ -34,11 +35,11 @@ class Batch:
 
     loaded: Loaded
     waves: Waves = field(default_factory=Waves)
-    lines: list[Values] = field(default_factory=list)
-    events: list[Values] = field(default_factory=list)
-    transfers: list[Values] = field(default_factory=list)
-    outbox: list[Values] = field(default_factory=list)
-    other_currency_accounts: set[tuple[UUID, UUID, str, str]] = field(default_factory=set)
+    lines: list[LineRow] = field(default_factory=list)
+    events: list[EventRow] = field(default_factory=list)
+    transfers: list[TransferRow] = field(default_factory=list)
+    outbox: list[OutboxRow] = field(default_factory=list)
+    other_currency_accounts: set[AccountRow] = field(default_factory=set)
     # Rows that still need an invoice number: (studio, year) and the row whose number column waits.
     unnumbered: list[tuple[UUID, int, Values]] = field(default_factory=list)
 
@@ -117,14 +118,21 @@ class Work(Looking):
         price_id: UUID | None,
         description: str,
         quantity: int,
-        unit: int,
+        unit_amount_minor: int,
     ) -> None:
         self._batch.lines.append(
-            [
-                new_id(), self.studio.id, invoice_id, position, price_id, description, quantity, unit,
-                quantity * unit,
-            ]
-        )  # fmt: skip
+            LineRow(
+                id=new_id(),
+                studio_id=self.studio.id,
+                invoice_id=invoice_id,
+                position=position,
+                price_id=price_id,
+                description=description,
+                quantity=quantity,
+                unit_amount_minor=unit_amount_minor,
+                amount_minor=quantity * unit_amount_minor,
+            )
+        )
 
     def post(self, posting: Posting, posting_id: UUID, amount_minor: int, currency: str) -> None:
         """One transfer between the two accounts of `posting`. Nothing moves for a sum of zero."""
@@ -133,14 +141,22 @@ class Work(Looking):
         accounts = [(ledger_account_id(self.studio.id, kind, currency), kind) for kind in ACCOUNTS[posting]]
         if currency != self.studio.currency:
             for identifier, kind in accounts:
-                self._batch.other_currency_accounts.add((identifier, self.studio.id, kind.value, currency))
+                account = AccountRow(identifier, self.studio.id, kind.value, currency)
+                self._batch.other_currency_accounts.add(account)
         (debit, _), (credit, _) = accounts
         self._batch.transfers.append(
-            [
-                new_id(), self.studio.id, debit, credit, amount_minor, currency, posting_id, self.command_id,
-                self.now,
-            ]
-        )  # fmt: skip
+            TransferRow(
+                id=new_id(),
+                studio_id=self.studio.id,
+                debit_account_id=debit,
+                credit_account_id=credit,
+                amount_minor=amount_minor,
+                currency=currency,
+                posting_id=posting_id,
+                causation_id=self.command_id,
+                posted_at=self.now,
+            )
+        )
 
     def want_task(self, name: str, **ids: UUID) -> None:
         """Work for the worker, by ids only; it leaves through the outbox after commit."""
@@ -155,11 +171,18 @@ class Work(Looking):
     def _leave(self, channel: str, kind: str, schema_version: int, body: str) -> None:
         self.has_changed = True
         self._batch.outbox.append(
-            [
-                new_id(), self.studio.id, channel, kind, schema_version, body, self.correlation_id,
-                self.command_id, self.now,
-            ]
-        )  # fmt: skip
+            OutboxRow(
+                id=new_id(),
+                studio_id=self.studio.id,
+                channel=channel,
+                kind=kind,
+                schema_version=schema_version,
+                body=body,
+                correlation_id=self.correlation_id,
+                causation_id=self.command_id,
+                created_at=self.now,
+            )
+        )
 
     def _write(self, kind: Kind, row: Row) -> None:
         self.has_changed = True
@@ -173,28 +196,22 @@ class Work(Looking):
     def _chain(self, row: Aggregate, trigger: str, from_state: str, facts: Mapping[str, object]) -> None:
         self.has_changed = True
         told = orjson.loads(canonical_json(facts)) if facts else {}
-        row.head_hash = event_hash(
-            row.head_hash,
-            {
-                "aggregate_id": row.id,
-                "command_id": self.command_id,
-                "correlation_id": self.correlation_id,
-                "facts": told,
-                "from_state": from_state,
-                "machine": row.MACHINE.name,
-                "occurred_at": self.now,
-                "studio_id": self.studio.id,
-                "to_state": row.state,
-                "trigger": trigger,
-                "version": row.version,
-            },
-        )
-        self._batch.events.append(
-            [
-                row.id, row.version, row.MACHINE.name, self.studio.id, trigger, from_state, row.state,
-                orjson.dumps(told).decode(), self.command_id, self.correlation_id, self.now, row.head_hash,
-            ]
-        )  # fmt: skip
+        hashed: dict[str, Any] = {
+            "aggregate_id": row.id,
+            "command_id": self.command_id,
+            "correlation_id": self.correlation_id,
+            "facts": told,
+            "from_state": from_state,
+            "machine": row.MACHINE.name,
+            "occurred_at": self.now,
+            "studio_id": self.studio.id,
+            "to_state": row.state,
+            "trigger": trigger,
+            "version": row.version,
+        }
+        row.head_hash = event_hash(row.head_hash, hashed)
+        stored = {**hashed, "facts": orjson.dumps(told).decode(), "hash": row.head_hash}
+        self._batch.events.append(EventRow(**stored))
         notice = notice_of(row, trigger)
         if notice is not None:
             self.tell(notice[0], row.customer_id, **notice[1])

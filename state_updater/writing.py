@@ -16,6 +16,7 @@ from uuid import UUID
 import psycopg
 
 from kit.errors import InvariantViolated
+from state_updater.columns import columns_of
 from state_updater.rows import AGGREGATES, INSERTED, TOUCHED, Aggregate, Invoice, Row
 
 Connection = psycopg.Connection[Any]
@@ -56,18 +57,24 @@ def _update_statement(table: str, columns: dict[str, str], where: str) -> str:
     )
 
 
+def _some_of(row: type[Row], names: Iterable[str]) -> dict[str, str]:
+    columns = columns_of(row)
+    return {name: columns[name] for name in names}
+
+
 def _insert_kind(row: type[Row]) -> Kind:
-    return Kind(insert_statement(row.TABLE, row.COLUMNS), tuple(row.COLUMNS))
+    columns = columns_of(row)
+    return Kind(insert_statement(row.TABLE, columns), tuple(columns))
 
 
 def _step_kind(row: type[Aggregate], extra: dict[str, str] | None = None) -> Kind:
     names = ("id", "state", "version", "head_hash", "updated_at", *row.CHANGING)
-    columns = {name: row.COLUMNS[name] for name in names} | (extra or {})
+    columns = _some_of(row, names) | (extra or {})
     return Kind(_update_statement(row.TABLE, columns, "AND t.version = u.version - 1"), names)
 
 
 def _touch_kind(row: type[Row]) -> Kind:
-    columns = {name: row.COLUMNS[name] for name in ("id", *row.CHANGING)}
+    columns = _some_of(row, ("id", *row.CHANGING))
     return Kind(_update_statement(row.TABLE, columns, ""), tuple(columns))
 
 

@@ -1,6 +1,7 @@
-"""Bookings whose time has come by their studio's clock, in bounded pages, and the time that one has now.
+"""Bookings whose time has come by their studio's clock, in bounded pages; the time and the money of one.
 
-Called by the worker's sweep and by whoever plans messages about bookings. Decides nothing and writes nothing.
+Called by the worker's sweep, by whoever plans messages about bookings, and by the APIs before a booking is
+canceled or moved. Decides nothing and writes nothing.
 """
 
 from dataclasses import dataclass
@@ -10,7 +11,10 @@ from uuid import UUID
 
 from sqlalchemy import Connection, TextClause, text
 
-from booking.rules.machine import COMPLETE_AFTER, HELD
+from billing.payments import ADMISSION_SECONDS, IN_FLIGHT
+from billing.refunds import GOING_BACK, WITHDRAWABLE
+from booking.rules.machine import COMPLETE_AFTER, EXPIRY_WAIT, HELD
+from booking.rules.money import BookingMoney
 
 DUE_LIMIT: Final = 200
 
@@ -41,7 +45,7 @@ _LATEST = "(SELECT make_interval(secs => greatest(max(offset_seconds), 0)) FROM 
 _OFFSET = "make_interval(secs => coalesce(o.offset_seconds, 0))"
 
 
-def _due(states: str, column: str) -> TextClause:
+def _due(states: str, column: str, condition: str = "true") -> TextClause:
     """Those in `states` whose `column` has been for `after` seconds; the longest first."""
     before = "clock_timestamp() - make_interval(secs => :after)"
     return text(f"""
@@ -49,12 +53,27 @@ def _due(states: str, column: str) -> TextClause:
             (SELECT correlation_id FROM state_event e WHERE e.aggregate_id = b.id AND e.version = 1)
         FROM booking b LEFT JOIN clock_offset o ON o.studio_id = b.studio_id
         WHERE b.state {states} AND b.{column} <= {before} + {_LATEST} AND b.{column} <= {before} + {_OFFSET}
+            AND ({condition})
         ORDER BY b.{column}, b.id LIMIT :limit
     """)  # noqa: S608  # all of it is of this module
 
 
+# Money may be moving for a hold, so it waits. Were those that wait found all the same, they would fill every
+# page when a provider is away, and keep others from being let go.
+_DOES_NOT_WAIT = f"""
+    b.hold_expires_at <= clock_timestamp() + {_OFFSET} - make_interval(secs => :wait)
+    OR NOT EXISTS (SELECT FROM invoice i WHERE i.booking_id = b.id AND i.state = 'open' AND (
+        EXISTS (SELECT FROM payment_attempt a WHERE a.invoice_id = i.id AND a.state = ANY (:in_flight))
+        OR EXISTS (SELECT FROM check_admission c WHERE c.invoice_id = i.id AND c.closed_at IS NULL
+            AND c.admitted_at > clock_timestamp() + {_OFFSET} - make_interval(secs => :admitted))))
+"""  # noqa: S608
+
 # Written as the conditions of their indexes are.
-_OVERDUE = _due(f"IN ({', '.join(repr(state) for state in sorted(HELD, reverse=True))})", "hold_expires_at")
+_OVERDUE = _due(
+    f"IN ({', '.join(repr(state) for state in sorted(HELD, reverse=True))})",
+    "hold_expires_at",
+    _DOES_NOT_WAIT,
+)
 _FINISHED = _due("= 'confirmed'", "ends_at")
 
 _TIME = text("""
@@ -62,11 +81,36 @@ _TIME = text("""
     FROM booking b LEFT JOIN clock_offset o ON o.studio_id = b.studio_id
     WHERE b.id = :id
 """)
+# A payment counts what went back of it, and what is reserved to go.
+_MONEY = text("""
+    SELECT total_minor, paid.minor, paid.returned_minor - refunds.asked_minor, (
+        SELECT CAST(COALESCE(sum(i.total_minor), 0) AS bigint) FROM invoice i
+        WHERE i.booking_id = b.id AND i.state = 'open'), refunds.moved_back_minor
+    FROM booking b CROSS JOIN LATERAL (
+        SELECT CAST(COALESCE(sum(p.amount_minor), 0) AS bigint) AS minor,
+            CAST(COALESCE(sum(p.refunded_minor + p.reserved_minor), 0) AS bigint) AS returned_minor
+        FROM invoice i JOIN provider_payment p ON p.invoice_id = i.id WHERE i.booking_id = b.id
+    ) AS paid CROSS JOIN LATERAL (
+        SELECT CAST(COALESCE(sum(r.amount_minor) FILTER (WHERE r.state = ANY (:undecided)), 0) AS bigint)
+                AS asked_minor,
+            CAST(COALESCE(sum(r.amount_minor) FILTER (WHERE r.origin = 'terms' AND r.state = ANY (:going)), 0)
+                AS bigint) AS moved_back_minor
+        FROM invoice i JOIN refund r ON r.invoice_id = i.id WHERE i.booking_id = b.id
+    ) AS refunds
+    WHERE b.id = :id
+""")
 
 
 def overdue_holds(connection: Connection) -> list[DueBooking]:
-    """Holds that were not paid until their deadline."""
-    rows = connection.execute(_OVERDUE, {"after": 0, "limit": DUE_LIMIT})
+    """Holds that were not paid until their deadline, and for which no money may be moving any more."""
+    asked = {
+        "after": 0,
+        "limit": DUE_LIMIT,
+        "wait": EXPIRY_WAIT.total_seconds(),
+        "in_flight": sorted(IN_FLIGHT),
+        "admitted": ADMISSION_SECONDS,
+    }
+    rows = connection.execute(_OVERDUE, asked)
     return [DueBooking(*row) for row in rows]
 
 
@@ -83,3 +127,9 @@ def find_booking_time(connection: Connection, booking_id: UUID) -> BookingTime |
         return None
     slot = (row.hall_id, row.starts_at, row.ends_at)
     return BookingTime(row.state, slot, timedelta(seconds=row.offset_seconds))
+
+
+def get_booking_money(connection: Connection, booking_id: UUID) -> BookingMoney:
+    """Of a booking that is there: its key is one that was read."""
+    asked = {"id": booking_id, "undecided": sorted(WITHDRAWABLE), "going": sorted(GOING_BACK)}
+    return BookingMoney(*connection.execute(_MONEY, asked).one())

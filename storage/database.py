@@ -18,8 +18,9 @@ CONNECT_TIMEOUT_SECONDS = 5
 LOCK_TIMEOUT_MS = 3_000
 STATEMENT_TIMEOUT_MS = 10_000
 IDLE_TIMEOUT_MS = 30_000
-POOL_SIZE = 10
-POOL_OVERFLOW = 10
+# Of each process, and none beyond it: one that is opened for a burst is a process of the server's, with its
+# sign-in and every plan anew, and costs more than what it is opened for.
+POOL_SIZE = 16
 # SQLSTATE classes and codes of errors that no row is guilty of: rolled back for concurrency, no space or
 # memory or connections, stopped by an operator, input and output, locked by another, a standby for now.
 MOMENTARY_CLASSES = frozenset({"40", "53", "57", "58"})
@@ -56,7 +57,9 @@ def create_role_engine(database_url: str, role: str, application_name: str) -> E
         url,
         connect_args=_connect_arguments(role, application_name),
         pool_size=POOL_SIZE,
-        max_overflow=POOL_OVERFLOW,
+        max_overflow=0,
+        # The one that was used last has its statements prepared.
+        pool_use_lifo=True,
         pool_pre_ping=True,
         # What is bound to a statement may be personal or sealed; an exception shall not carry it into a log.
         hide_parameters=True,
@@ -90,7 +93,13 @@ def tenant(engine: Engine, studio_id: UUID) -> Iterator[Connection]:
     The setting ends with the transaction, so a pooled connection carries no studio to its next user.
     """
     with engine.begin() as connection:
-        connection.execute(
-            text("SELECT set_config('app.studio_id', :studio_id, true)"), {"studio_id": str(studio_id)}
-        )
+        enter_studio(connection, studio_id)
         yield connection
+
+
+_ENTER = text("SELECT set_config('app.studio_id', :studio_id, true)")
+
+
+def enter_studio(connection: Connection, studio_id: UUID) -> None:
+    """From here on the transaction sees `studio_id` alone."""
+    connection.execute(_ENTER, {"studio_id": str(studio_id)})

@@ -1,24 +1,25 @@
-"""A studio's halls, what their time costs, extras and booking terms, for the admin that changes them.
+"""A studio's halls, what their time costs, extras and booking terms: made, read and changed.
 
-Called in the transaction of the studio; making them is `storage.studios`. Bookings keep what they were made
-with, whatever is changed here. A tariff is never changed: setting one locks its hall, so that two people who
-set tariffs at once come one after the other.
+Called by the admin in the transaction of the studio, and by whoever sets one up. Bookings keep what they were
+made with, whatever is changed here. Making is idempotent by id. A tariff is never changed: setting one locks
+its hall, so that two people who set tariffs at once come one after the other.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, Literal
 from uuid import UUID
 
 from sqlalchemy import Connection, TextClause, text
 
+from bus.messages import PEOPLE_LIMIT
 from kit.canonical import canonical_json
 from kit.errors import NotFound
 
 TARIFFS_LIMIT: Final = 1_000
 # Included, so many people are everybody.
-EVERYBODY: Final = 10_000
+EVERYBODY: Final = PEOPLE_LIMIT
 # JSON columns, bound as text.
 _JSON: Final = frozenset({"hours", "rates", "duration_tiers", "cancellation_terms"})
 _HALL_COLUMNS: Final = (
@@ -31,6 +32,56 @@ _TERMS_COLUMNS: Final = (
     "hold_seconds", "staff_hold_seconds", "quote_seconds", "holds_limit", "pays_on_site", "late_money",
     "reschedule_hours_before", "cancellation_terms",
 )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewHall:
+    """A room whose time is sold; `hours` as `booking.rules.calendar.read_hours` reads them."""
+
+    id: UUID
+    studio_id: UUID
+    name: str
+    capacity: int
+    hours: Sequence[Mapping[str, object]]
+    description: str = ""
+    equipment: Sequence[str] = ()
+    step_minutes: int = 15
+    minutes_min: int = 60
+    minutes_max: int = 720
+    buffer_before_minutes: int = 0
+    buffer_after_minutes: int = 0
+    notice_minutes: int = 60
+    horizon_days: int = 90
+    position: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewTariff:
+    """What a hall costs from then on; `rates` and `duration_tiers` as `booking.rules.prices` reads them."""
+
+    id: UUID
+    studio_id: UUID
+    hall_id: UUID
+    per_hour_minor: int
+    effective_from: datetime
+    rates: Sequence[Mapping[str, object]] = ()
+    duration_tiers: Sequence[Mapping[str, object]] = ()
+    people_included: int = EVERYBODY
+    per_person_hour_minor: int = 0
+    rounding_minor: int = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewExtra:
+    """What is lent beside one hall, or any of the studio's (`hall_id` None). No `stock`: without end."""
+
+    id: UUID
+    studio_id: UUID
+    name: str
+    unit: Literal["hour", "booking"]
+    amount_minor: int
+    hall_id: UUID | None = None
+    stock: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +119,74 @@ _TARIFFS = text(f"""
         per_person_hour_minor, rounding_minor
     FROM tariff WHERE hall_id = :hall_id ORDER BY version DESC LIMIT {TARIFFS_LIMIT}
 """)  # noqa: S608
+_FIRST_TERMS = text("""
+    UPDATE studio SET cancellation_terms = CAST(:cancellation_terms AS jsonb),
+        reschedule_hours_before = :reschedule_hours_before
+    WHERE id = :id AND NOT EXISTS (SELECT FROM hall WHERE studio_id = :id)
+""")
+_NEW_HALL = text("""
+    INSERT INTO hall (id, studio_id, name, description, capacity, equipment, hours, step_minutes, minutes_min,
+        minutes_max, buffer_before_minutes, buffer_after_minutes, notice_minutes, horizon_days, position)
+    VALUES (:id, :studio_id, :name, :description, :capacity, :equipment, CAST(:hours AS jsonb),
+        :step_minutes, :minutes_min, :minutes_max, :buffer_before_minutes, :buffer_after_minutes,
+        :notice_minutes, :horizon_days, :position)
+    ON CONFLICT (id) DO NOTHING
+""")
+_NEW_TARIFF = text("""
+    INSERT INTO tariff (id, studio_id, hall_id, version, currency, per_hour_minor, rates, duration_tiers,
+        people_included, per_person_hour_minor, rounding_minor, effective_from)
+    SELECT :id, :studio_id, :hall_id, coalesce(max(t.version), 0) + 1, s.currency, :per_hour_minor,
+        CAST(:rates AS jsonb), CAST(:duration_tiers AS jsonb), :people_included,
+        :per_person_hour_minor, :rounding_minor, :effective_from
+    FROM studio s LEFT JOIN tariff t ON t.hall_id = :hall_id
+    WHERE s.id = :studio_id GROUP BY s.currency
+    ON CONFLICT (id) DO NOTHING
+""")
+_NEW_EXTRA = text("""
+    INSERT INTO extra (id, studio_id, hall_id, name, unit, amount_minor, stock)
+    VALUES (:id, :studio_id, :hall_id, :name, :unit, :amount_minor, :stock) ON CONFLICT (id) DO NOTHING
+""")
+
+
+def set_booking_terms(
+    connection: Connection,
+    studio_id: UUID,
+    *,
+    cancellation_terms: Sequence[Mapping[str, int]],
+    reschedule_hours_before: int,
+) -> None:
+    """How a studio lets a booking go; tiers as `booking.rules.terms.read_terms` reads them.
+
+    Once the studio has a hall this changes nothing: by then the terms are the managers' own.
+    """
+    connection.execute(
+        _FIRST_TERMS,
+        {
+            "id": studio_id,
+            "cancellation_terms": canonical_json([*cancellation_terms]).decode(),
+            "reschedule_hours_before": reschedule_hours_before,
+        },
+    )
+
+
+def create_hall(connection: Connection, hall: NewHall) -> None:
+    """A hall without a tariff yet. Idempotent by id."""
+    row = asdict(hall) | {"equipment": [*hall.equipment], "hours": canonical_json([*hall.hours]).decode()}
+    connection.execute(_NEW_HALL, row)
+
+
+def create_tariff(connection: Connection, tariff: NewTariff) -> None:
+    """The next version of what a hall costs, in the studio's currency. Idempotent by id."""
+    row = asdict(tariff) | {
+        "rates": canonical_json([*tariff.rates]).decode(),
+        "duration_tiers": canonical_json([*tariff.duration_tiers]).decode(),
+    }
+    connection.execute(_NEW_TARIFF, row)
+
+
+def create_extra(connection: Connection, extra: NewExtra) -> None:
+    """Something to lend. Idempotent by id."""
+    connection.execute(_NEW_EXTRA, asdict(extra))
 
 
 def get_hall(connection: Connection, hall_id: UUID, *, lock: bool = False) -> dict[str, Any]:

@@ -92,6 +92,7 @@ TITLES: Final[Mapping[str, str]] = {
     "already_blocked": "The hall is closed at that time already",
     "not_due": "It is not time for this yet",
     "too_late_to_reschedule": "It is too late to move this booking",
+    "too_late_to_pay_less": "Not everything would come back any more, so it is too late for a cheaper time",
     "surcharge_unpaid": "Pay what the last move costs first",
     "booking_started": "The booking has begun",
     "answer_too_large": "Ask for fewer days",

@@ -26,6 +26,7 @@ Widget = Literal[
     "money",
     "date",
     "local_time",
+    "length",
     "pick:customers",
     "pick:prices",
     "choose:halls",

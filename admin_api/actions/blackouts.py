@@ -16,6 +16,7 @@ from admin_api.actions.fields import Line, Nothing
 from admin_api.actions.local_times import LocalTime, read_span
 from admin_api.actions.rows import get_blackout
 from admin_api.desk import Desk
+from booking.rules.availability import BLACKOUT_DAYS_MAX
 from booking.rules.calendar import Span
 from bus.messages import BlockHall, Command, UnblockHall
 from kit.ids import new_id
@@ -24,9 +25,6 @@ from storage.halls import get_hall
 from web.commands import Wanted
 from web.fields import Body
 from web.problems import invalid
-
-# As the updater has it: a year.
-CLOSED_MAX: Final = timedelta(days=366)
 
 
 class Closing(Body):
@@ -65,7 +63,7 @@ def span_of(desk: Desk, connection: Connection, sent: Closing) -> Span:
     """Raises Problem 422."""
     timezone = get_calendar(connection, desk.studio_id).timezone
     span = read_span(timezone, sent.starts_at, sent.ends_at)
-    if span.ends_at - span.starts_at > CLOSED_MAX:
+    if span.ends_at - span.starts_at > timedelta(days=BLACKOUT_DAYS_MAX):
         raise invalid(("body.ends_at", "too_long"))
     return span
 

@@ -19,6 +19,7 @@ from kit.errors import NotFound
 from storage import halls
 from web.fields import Body
 
+_LENGTH: Final = widget("length")
 Terms = Annotated[
     Rules,
     Field(
@@ -33,9 +34,15 @@ Terms = Annotated[
 class ChangedTerms(Body):
     """What is not given stays as it is. `late_money`: what becomes of money for a time that is lost."""
 
-    hold_seconds: Annotated[int, Field(strict=True, ge=120, le=86_400)] | None = None
-    staff_hold_seconds: Annotated[int, Field(strict=True, ge=120, le=2_592_000)] | None = None
-    quote_seconds: Annotated[int, Field(strict=True, ge=60, le=86_400)] | None = None
+    hold_seconds: Annotated[int, Field(strict=True, ge=120, le=86_400, json_schema_extra=_LENGTH)] | None = (
+        None
+    )
+    staff_hold_seconds: (
+        Annotated[int, Field(strict=True, ge=120, le=2_592_000, json_schema_extra=_LENGTH)] | None
+    ) = None
+    quote_seconds: Annotated[int, Field(strict=True, ge=60, le=86_400, json_schema_extra=_LENGTH)] | None = (
+        None
+    )
     holds_limit: Annotated[int, Field(strict=True, ge=1, le=100)] | None = None
     pays_on_site: Flag | None = None
     late_money: Annotated[Literal["refund", "staff"], Field(json_schema_extra=widget("choice"))] | None = None

@@ -17,7 +17,7 @@ from admin_api.actions.fields import Nothing, Reason, Remark
 from admin_api.actions.local_times import LocalTime, read_span, write_local
 from admin_api.actions.rows import AnyRow, get_booking, list_booked_extras
 from admin_api.desk import Desk
-from booking.commands import make_offer
+from booking.offers import make_offer
 from booking.rules.machine import BOOKING
 from bus.messages import (
     EXTRAS_LIMIT,
@@ -28,6 +28,8 @@ from bus.messages import (
     HoldBooking,
     MarkNoShow,
     Offer,
+    People,
+    Quantity,
     RescheduleBooking,
 )
 from kit.errors import Refused
@@ -40,14 +42,13 @@ from web.fields import Body
 
 CustomerId = Annotated[UUID, Field(json_schema_extra=widget("pick:customers"))]
 HallId = Annotated[UUID, Field(json_schema_extra=widget("choose:halls"))]
-People = Annotated[int, Field(strict=True, ge=1, le=10_000)]
 
 
 class WantedExtra(Body):
     """So many of one extra for the whole of the booking."""
 
     extra_id: Annotated[UUID, Field(json_schema_extra=widget("choose:extras"))]
-    quantity: Annotated[int, Field(strict=True, ge=1, le=10_000)] = 1
+    quantity: Quantity = 1
 
 
 Extras = Annotated[tuple[WantedExtra, ...], Field(max_length=EXTRAS_LIMIT, json_schema_extra=widget("lines"))]

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, text
 
 from admin_api.actions.action import Action, ActionRequest, Done, Effect, EffectLine, widget
 from admin_api.actions.blackouts import Closing, closing_line, span_of, want_block
-from admin_api.actions.booking_effects import WHOLE, given_back
+from admin_api.actions.booking_effects import WHOLE, gives_back
 from admin_api.actions.effects import refused
 from admin_api.actions.fields import Reason
 from admin_api.actions.rows import get_booking
@@ -86,7 +86,7 @@ def _going(connection: Connection, booking_id: UUID) -> list[EffectLine]:
         "ends_at": booking.ends_at.isoformat(),
     }
     gone = EffectLine("step.booking.cancel", facts)
-    return [gone, given_back(booking, WHOLE)] if booking.paid_minor else [gone]
+    return [gone, *gives_back(connection, booking, WHOLE)]
 
 
 def _clear_and_block(desk: Desk, sent: ActionRequest, hall_id: UUID, body: Clearing) -> Done:

@@ -12,7 +12,7 @@ from pydantic import JsonValue
 from sqlalchemy import Connection
 
 from admin_api.actions.action import Action, ActionRequest, Done, Effect, EffectLine, always_open
-from admin_api.actions.effects import effect_of, refused
+from admin_api.actions.effects import NOTHING, effect_of, refused
 from admin_api.desk import Desk
 from bus.messages import Command
 from kit.errors import NotFound, Refused
@@ -58,7 +58,9 @@ def command_action(
             effect = effect_of(connection, wanted.command)
             if effect.refusal is not None or announce is None:
                 return effect
-            return replace(effect, lines=(*announce(desk, connection, wanted.command), *effect.lines))
+            announced = announce(desk, connection, wanted.command)
+            others = () if announced and effect.lines == (NOTHING,) else effect.lines
+            return replace(effect, lines=(*announced, *others))
 
     return Action(
         name=name,

@@ -28,6 +28,7 @@ from bus.messages import (
 from kit.errors import Refused
 from state_updater.preview import Preview, PreviewStep, preview
 
+NOTHING: Final = EffectLine("nothing")
 _POSTING_OF: Final = {accounts: posting.value for posting, accounts in ACCOUNTS.items()}
 _ROWS: Final[dict[str, TextClause]] = {
     "booking": text("""
@@ -84,7 +85,7 @@ def effect_of(connection: Connection, command: Command) -> Effect:
     tasks = [EffectLine(f"task.{task}") for task in foreseen.tasks]
     events = [EffectLine("event", {"kind": kind}) for kind in foreseen.events]
     lines = (*steps, *postings, *tasks, *events)
-    return Effect(lines or (EffectLine("nothing"),))
+    return Effect(lines or (NOTHING,))
 
 
 def _is_announced(command: Command, step: PreviewStep) -> bool:

@@ -11,14 +11,17 @@ from admin_api.actions.action import Action, ActionRequest, Done, widget
 from admin_api.actions.direct import Change, changed, made_id, write_once
 from admin_api.actions.fields import AmountMinor, Flag, Line
 from admin_api.desk import Desk
+from bus.messages import QUANTITY_LIMIT
 from kit.errors import Refused
-from storage import halls, studios
-from storage.studios import NewExtra as ExtraRow
+from storage import halls
 from web.fields import Body
 
 HallId = Annotated[UUID, Field(json_schema_extra=widget("choose:halls"))]
 Stock = Annotated[
-    int, Field(strict=True, ge=0, le=10_000, description="How many there are; without it, as many as wanted.")
+    int,
+    Field(
+        strict=True, ge=0, le=QUANTITY_LIMIT, description="How many there are; without it, as many as wanted."
+    ),
 ]
 
 
@@ -48,7 +51,7 @@ def _create(desk: Desk, sent: ActionRequest, _subject_id: None, body: NewExtra) 
         if body.hall_id is not None:
             halls.get_hall(connection, body.hall_id)
         try:
-            studios.create_extra(connection, ExtraRow(id=extra_id, studio_id=desk.studio_id, **columns))
+            halls.create_extra(connection, halls.NewExtra(id=extra_id, studio_id=desk.studio_id, **columns))
         except IntegrityError as error:
             raise Refused("extra_name_taken") from error
         return Change(after=columns)

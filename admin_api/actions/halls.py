@@ -13,10 +13,11 @@ from admin_api.actions.action import Action, ActionRequest, Done, widget
 from admin_api.actions.direct import Change, changed, made_id, write_once
 from admin_api.actions.fields import Flag, Line, LongText
 from admin_api.desk import Desk
+from booking.rules.availability import BUFFER_MINUTES_MAX
 from booking.rules.calendar import read_hours
+from bus.messages import People
 from kit.errors import Refused
-from storage import halls, studios
-from storage.studios import NewHall as HallRow
+from storage import halls
 from web.fields import Body
 from web.problems import invalid
 
@@ -51,10 +52,9 @@ Hours = Annotated[
     ruled(read_hours),
 ]
 Equipment = Annotated[tuple[Line, ...], Field(max_length=EQUIPMENT_LIMIT, json_schema_extra=widget("lines"))]
-Capacity = Annotated[int, Field(strict=True, ge=1, le=10_000)]
 Step = Annotated[int, Field(strict=True, description="Minutes: 5, 10, 15, 20, 30 or 60.")]
 Length = Annotated[int, Field(strict=True, ge=5, le=1_440)]
-Buffer = Annotated[int, Field(strict=True, ge=0, le=240)]
+Buffer = Annotated[int, Field(strict=True, ge=0, le=BUFFER_MINUTES_MAX)]
 Notice = Annotated[int, Field(strict=True, ge=0, le=43_200)]
 Horizon = Annotated[int, Field(strict=True, ge=1, le=730)]
 Position = Annotated[int, Field(strict=True, ge=-1_000, le=1_000)]
@@ -67,7 +67,7 @@ class NewHall(Body):
 
     name: Line
     description: LongText = ""
-    capacity: Capacity
+    capacity: People
     equipment: Equipment = ()
     hours: Hours
     step_minutes: Step = 15
@@ -85,7 +85,7 @@ class ChangedHall(Body):
 
     name: Line | None = None
     description: LongText | None = None
-    capacity: Capacity | None = None
+    capacity: People | None = None
     equipment: Equipment | None = None
     step_minutes: Step | None = None
     minutes_min: Length | None = None
@@ -124,7 +124,7 @@ def _create(desk: Desk, sent: ActionRequest, _subject_id: None, body: NewHall) -
 
     def write(connection: Connection) -> Change:
         try:
-            studios.create_hall(connection, HallRow(id=hall_id, studio_id=desk.studio_id, **columns))
+            halls.create_hall(connection, halls.NewHall(id=hall_id, studio_id=desk.studio_id, **columns))
         except IntegrityError as error:
             raise Refused("hall_name_taken") from error
         return Change(after=columns)

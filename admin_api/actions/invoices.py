@@ -12,7 +12,7 @@ from admin_api.actions.fields import Line, Reason
 from admin_api.actions.rows import get_invoice
 from admin_api.desk import Desk
 from billing.invoices import INVOICE
-from bus.messages import LINES_LIMIT, AmountMinor, InvoiceLine, IssueInvoice, VoidInvoice
+from bus.messages import LINES_LIMIT, AmountMinor, InvoiceLine, IssueInvoice, Quantity, VoidInvoice
 from kit.ids import new_id
 from storage.customers import require_customer
 from web.commands import Wanted
@@ -23,7 +23,7 @@ class NewLine(Body):
     """`quantity` times `unit_amount_minor`."""
 
     description: Line
-    quantity: Annotated[int, Field(strict=True, ge=1, le=10_000)] = 1
+    quantity: Quantity = 1
     unit_amount_minor: Annotated[AmountMinor, Field(examples=[149_000])]
 
 

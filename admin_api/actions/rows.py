@@ -33,18 +33,10 @@ _RECEIVED = text("""
         LEFT JOIN payment_attempt a ON a.id = p.attempt_id
     WHERE p.id = :id
 """)
-# What its invoices were paid, and what of that went back or is on its way.
 _BOOKING = text("""
     SELECT booking.id, booking.customer_id, hall_id, hall.name AS hall, booking.state, starts_at, ends_at,
-        people, total_minor, booking.currency, terms, refund_percent_max, timezone, money.*
+        people, booking.currency, terms, refund_percent_max, timezone
     FROM booking JOIN hall ON hall.id = booking.hall_id JOIN studio ON studio.id = booking.studio_id
-    CROSS JOIN LATERAL (
-        SELECT CAST(COALESCE(sum(p.amount_minor), 0) AS bigint) AS paid_minor,
-            CAST(COALESCE(sum(p.refunded_minor + p.reserved_minor), 0) AS bigint) AS returned_minor,
-            (SELECT CAST(COALESCE(sum(o.total_minor), 0) AS bigint) FROM invoice o
-                WHERE o.booking_id = booking.id AND o.state = 'open') AS unpaid_minor
-        FROM invoice i JOIN provider_payment p ON p.invoice_id = i.id WHERE i.booking_id = booking.id
-    ) AS money
     WHERE booking.id = :id
 """)
 _BOOKED_EXTRAS = text("""
@@ -83,7 +75,7 @@ def get_received(connection: Connection, payment_id: UUID) -> AnyRow:
 
 
 def get_booking(connection: Connection, booking_id: UUID) -> AnyRow:
-    """With its `hall` by name, `paid_minor`, `returned_minor` of that, `unpaid_minor`. Raises NotFound."""
+    """With its `hall` by name, and the studio's `timezone`. Raises NotFound."""
     return _get(connection, _BOOKING, "booking", booking_id)
 
 

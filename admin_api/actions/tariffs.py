@@ -21,9 +21,8 @@ from billing.prices import decide_effective_from, find_in_force
 from booking.rules.prices import read_rates, read_tiers
 from bus.messages import AMOUNT_LIMIT_MINOR
 from kit.errors import NotFound, Refused
-from storage import catalog, halls, studios
+from storage import catalog, halls
 from storage.halls import EVERYBODY, TariffVersion
-from storage.studios import NewTariff as TariffRow
 from web.fields import Body
 
 Rates = Annotated[
@@ -116,14 +115,14 @@ def _set(desk: Desk, sent: ActionRequest, hall_id: UUID, body: NewTariffVersion)
 
     def write(connection: Connection) -> Change:
         setting, costs = _decide(desk, connection, hall_id, body, lock=True), _costs(body)
-        row = TariffRow(
+        row = halls.NewTariff(
             id=tariff_id,
             studio_id=desk.studio_id,
             hall_id=hall_id,
             effective_from=setting.effective_from,
             **costs,
         )
-        studios.create_tariff(connection, row)
+        halls.create_tariff(connection, row)
         former = setting.former
         before = {name: getattr(former, name) for name in (*costs, "version")} if former else None
         after = {**costs, "version": setting.version, "effective_from": setting.effective_from.isoformat()}

@@ -23,7 +23,7 @@ from web.problems import STATUS_OF_CODE
 # What is made on the page of another list.
 MADE_BESIDE: Final[dict[str, tuple[str, ...]]] = {"staff": ("invitations",)}
 # What is done with a thing of these lists takes it off them.
-EMPTIED: Final = frozenset({"parked"})
+EMPTIED: Final = frozenset({"parked", "blackouts"})
 # Effects that only engineers want to read; they stand folded below the others.
 TECHNICAL: Final = frozenset(
     {

@@ -20,7 +20,7 @@ from admin_api.listings import LISTINGS
 from admin_api.pages import formats
 from admin_api.pages.doors import desk_of, language_of, studio_of
 from admin_api.pages.frame import span_text, tell, when_text
-from admin_api.pages.notations import NOTATIONS
+from admin_api.pages.notations import NOTATIONS, write_seconds
 from admin_api.pages.words import knows
 from admin_api.queries.names import Who
 from admin_api.queries.subjects import Subject
@@ -175,6 +175,8 @@ def cell_of(request: Request, listing: str, name: str, value: object) -> Cell:
             return Cell(when_text(request, value), kind="time", exact=value.isoformat())
         case date():
             return Cell(when_text(request, value), kind="time", exact=value.isoformat())
+        case int() if name.endswith("_seconds"):
+            return Cell(write_seconds(value, language_of(request)), kind="short")
         case int():
             return Cell(formats.number_text(value, language_of(request)), kind="number")
         case UUID():

@@ -13,7 +13,7 @@ from admin_api.pages.cells import shown_json
 from admin_api.pages.doors import language_of, studio_of
 from admin_api.pages.formats import money_text, read_amount, typed_amount
 from admin_api.pages.frame import tell, when_text
-from admin_api.pages.notations import NOTATIONS
+from admin_api.pages.notations import NOTATIONS, write_seconds
 from admin_api.pages.schemas import FLAG_ON, TERM_SUFFIX, columns_of, resolved, row_numbers, widget_of
 from admin_api.pages.words import knows
 
@@ -207,6 +207,8 @@ def _option_text(request: Request, name: str, option: str) -> str:
 def _as_typed(request: Request, widget: str, value: Any) -> str:
     if widget == "money":
         return typed_amount(int(value), studio_of(request).currency, language_of(request))
+    if widget == "length":
+        return write_seconds(int(value), language_of(request))
     if widget == "json":
         return shown_json(json.loads(value) if isinstance(value, str) else value)
     if widget in NOTATIONS:

@@ -1,8 +1,9 @@
 """Rules of a studio as lines of text: opening hours, rates, tiers and terms, a line for each.
 
 Called by the pages, whose forms and facts show what is JSON everywhere else: `mon-fri 10:00-22:00`,
-`sat 18:00-24:00 2026-06-01..2026-08-31 2500 Evening`, `4 h 10 %`. Russian and English are read alike, and
-written in the person's language. Whether rules make sense is for `booking.rules` to say. Pure.
+`sat 18:00-24:00 2026-06-01..2026-08-31 2500 Evening`, `4 h 10 %`. A length of time, `15 min`, is seconds
+elsewhere. Russian and English are read alike, and written in the person's language. Whether rules make sense
+is for `booking.rules` to say. Pure.
 """
 
 import re
@@ -29,7 +30,9 @@ _HOUR: Final[Mapping[Language, str]] = {"ru": "ч", "en": "h"}
 _MINUTE: Final[Mapping[Language, str]] = {"ru": "мин", "en": "min"}
 _NUMBER_OF_DAY: Final = {name: number for names in _DAYS.values() for number, name in enumerate(names, 1)}
 _EVERY_DAY: Final = list(range(1, 8))
+_SECOND: Final[Mapping[Language, str]] = {"ru": "с", "en": "s"}
 _HOUR_MINUTES: Final = 60
+_MINUTE_SECONDS: Final = 60
 
 _TIMES: Final = r"(?P<starts>\d{1,2}:\d{2})\s*[-–—]\s*(?P<ends>\d{1,2}:\d{2})"
 _SEASON: Final = r"(?:\s+(?P<first>\d{4}-\d{2}-\d{2})?\.\.(?P<last>\d{4}-\d{2}-\d{2})?)?"
@@ -38,6 +41,7 @@ _HOURS_LINE: Final = re.compile(rf"(?P<days>[^\d]+?)\s+{_TIMES}{_SEASON}", re.AS
 _RATE_LINE: Final = re.compile(
     rf"(?P<days>[^\d]+?)\s+{_TIMES}{_SEASON}\s+(?P<amount>\d+(?:[.,]\d+)?)\s+(?P<name>[^\s\d].*)", re.ASCII
 )
+_LENGTH: Final = re.compile(r"(?P<length>\d{1,7})\s*(?P<unit>[^\W\d]+)\.?")
 _TIER_LINE: Final = re.compile(r"(?P<length>\d{1,5})\s*(?P<unit>[^\W\d]+)\.?\s+(?P<percent>\d{1,3})\s*%")
 
 
@@ -47,6 +51,10 @@ class NotInNotation(ValueError):
     def __init__(self, line: int) -> None:
         self.line = line
         super().__init__(line)
+
+
+class NotALength(ValueError):
+    """What was typed is no length of time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +175,24 @@ def _read_length(found: re.Match[str]) -> int:
 def _write_length(minutes: int, language: Language) -> str:
     hours, rest = divmod(minutes, _HOUR_MINUTES)
     return f"{minutes} {_MINUTE[language]}" if rest else f"{hours} {_HOUR[language]}"
+
+
+def read_seconds(text: str) -> int:
+    """`15 min`, `24 h`, `90 s` → seconds. Raises NotALength, for a bare number too: nobody knows of what."""
+    found = _LENGTH.fullmatch(text)
+    if found is None:
+        raise NotALength(text)
+    if found["unit"].lower().startswith(tuple(_SECOND.values())):
+        return int(found["length"])
+    try:
+        return _read_length(found) * _MINUTE_SECONDS
+    except ValueError:
+        raise NotALength(text) from None
+
+
+def write_seconds(seconds: int, language: Language) -> str:
+    minutes, rest = divmod(seconds, _MINUTE_SECONDS)
+    return f"{seconds} {_SECOND[language]}" if rest else _write_length(minutes, language)
 
 
 def _read_tier_line(line: str, _currency: str) -> dict[str, Any]:

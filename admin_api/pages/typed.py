@@ -11,7 +11,7 @@ from starlette.requests import Request
 from admin_api.actions.action import Action
 from admin_api.pages.doors import studio_of
 from admin_api.pages.formats import NotAnAmount, read_amount
-from admin_api.pages.notations import NOTATIONS, NotInNotation
+from admin_api.pages.notations import NOTATIONS, NotALength, NotInNotation, read_seconds
 from admin_api.pages.schemas import FLAG_ON, columns_of, resolved, row_numbers, widget_of
 from web.fields import Body
 from web.problems import Problem
@@ -112,6 +112,8 @@ def _read(request: Request, name: str, part: Mapping[str, Any], typed: str) -> o
         return _value_of(request, part, typed)
     except NotAnAmount:
         raise _Unreadable(name, "not_an_amount") from None
+    except NotALength:
+        raise _Unreadable(name, "not_a_length") from None
     except NotInNotation as unread:
         raise _Unreadable(name, f"not_{widget_of(part)}:{unread.line}") from None
     except Problem:
@@ -121,8 +123,8 @@ def _read(request: Request, name: str, part: Mapping[str, Any], typed: str) -> o
 
 
 def _value_of(request: Request, part: Mapping[str, Any], typed: str) -> object:
-    """A value for the body; None for a field left empty. Raises NotAnAmount, NotInNotation, Problem and
-    ValueError."""
+    """A value for the body; None for a field left empty. Raises NotAnAmount, NotALength, NotInNotation,
+    Problem and ValueError."""
     widget = widget_of(part)
     if widget == "flag":
         return typed == FLAG_ON
@@ -137,6 +139,8 @@ def _value_of(request: Request, part: Mapping[str, Any], typed: str) -> object:
         )
     if widget == "money":
         return read_amount(text, studio_of(request).currency)
+    if widget == "length":
+        return read_seconds(text)
     if widget == "json":
         return strict_json(text.encode())
     if widget in NOTATIONS:

@@ -35,6 +35,8 @@ from kit.errors import Refused
 
 # The widest buffer that a hall may have.
 BUFFER_MINUTES_MAX = 240
+# How long a hall may be closed at once.
+BLACKOUT_DAYS_MAX = 366
 # How far from a refused slot another is looked for, on either side.
 NEAREST_WITHIN = timedelta(days=7)
 

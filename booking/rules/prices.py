@@ -91,6 +91,11 @@ class Tariff:
     per_person_hour_minor: int
     rounding_minor: int
 
+    @property
+    def from_minor(self) -> int:
+        """The least that an hour costs."""
+        return min([self.per_hour_minor, *(rate.per_hour_minor for rate in self.rates)])
+
     def __hash__(self) -> int:
         """A version has one id: quick, where price tables are looked up for each run of time."""
         return hash(self.id)

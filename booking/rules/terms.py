@@ -1,7 +1,7 @@
-"""What a cancellation gives back: the terms that a booking was made with, and the sum that follows.
+"""The terms of cancellation that a booking was made with, and the percent that follows from them.
 
-Called by the updater when a booking is canceled, and by the APIs to say it beforehand. Whether a booking may
-be canceled at all is the machine's and the command's; no refund is made here.
+Called by the updater when a booking is canceled, and by the APIs to say it beforehand; the sum is `money`'s.
+Whether a booking may be canceled at all is the machine's and the command's.
 """
 
 from collections.abc import Sequence
@@ -36,24 +36,15 @@ def read_terms(rules: object) -> tuple[Tier, ...]:
     return tuple(tiers[hours] for hours in sorted(tiers, reverse=True))
 
 
-def refund_percent(terms: Sequence[Tier], starts_at: datetime, now: datetime) -> int:
+def refund_percent(terms: Sequence[Tier], starts_at: datetime, now: datetime, percent_max: int) -> int:
     """The percent of what was paid that goes back when a booking is canceled now.
 
     `terms` are sorted as `read_terms` leaves them: the first tier whose hours are left applies. After the
-    last one, and once the booking has started, nothing goes back.
+    last one, and once the booking has started, nothing goes back. Never more than `percent_max`: who moved a
+    booking when little would have gone back has not made it free to cancel.
     """
     left = starts_at - now
     for tier in terms:
         if left >= timedelta(hours=tier.hours_before):
-            return tier.refund_percent
+            return min(tier.refund_percent, percent_max)
     return 0
-
-
-def to_give_back(total_minor: int, paid_minor: int, returned_minor: int, percent: int) -> int:
-    """How much is still to be given back of `paid_minor`, of which `returned_minor` went back before.
-
-    What is kept is `(100 - percent) / 100` of the booking's total, as far as that is paid, rounded half up to
-    whole minor units: who moved to a cheaper time has paid more than that, and it went back. Never negative.
-    """
-    kept_minor = (min(total_minor, paid_minor) * (100 - percent) + 50) // 100
-    return max(0, paid_minor - kept_minor - returned_minor)

@@ -119,16 +119,16 @@ BOOKING_WORDS: Final[dict[str, tuple[str, str]]] = {
         "Somebody has just taken this time. These are free:",
     ),
     "problem.extra_not_free": (
-        "«{name}»: на это время свободно только {free}.",
-        "“{name}”: only {free} free at that time.",
+        "«{name}»: на это время свободно: {free}.",
+        "“{name}”: free at that time: {free}.",
     ),
     "problem.extra_not_available": (
         "Этого в зале больше нет. Обновите страницу.",
         "This is not lent here any more. Please reload the page.",
     ),
     "problem.too_many_holds": (
-        "За вами уже {limit} неоплаченных броней. Оплатите или отпустите одну.",
-        "You hold {limit} unpaid bookings already. Pay for one or let it go.",
+        "Больше неоплаченных броней занять нельзя (предел: {limit}). Оплатите или отпустите одну.",
+        "You cannot hold more unpaid bookings (the limit is {limit}). Pay for one or let it go.",
     ),
     "problem.too_many_people": (
         "В этот зал входит не больше {capacity}.",
@@ -163,6 +163,10 @@ BOOKING_WORDS: Final[dict[str, tuple[str, str]]] = {
     "problem.too_late_to_reschedule": (
         "Переносить уже поздно. Можно отменить бронь или позвонить в студию.",
         "It is too late to move it. You can cancel it or call the studio.",
+    ),
+    "problem.too_late_to_pay_less": (
+        "Возвращается уже не всё, поэтому на более дешёвое время перенести нельзя. Позвоните в студию.",
+        "Not everything comes back any more, so it cannot move to a cheaper time. Please call the studio.",
     ),
     "problem.surcharge_unpaid": (
         "Сначала доплатите за прошлый перенос.",

@@ -57,6 +57,5 @@ def list_hall_cards(connection: Connection, now: datetime) -> list[HallCard]:
 
 
 def _card(hall: Hall, tariff: Tariff, extras: Sequence[Extra]) -> HallCard:
-    from_minor = min([tariff.per_hour_minor, *(rate.per_hour_minor for rate in tariff.rates)])
     own = tuple(extra for extra in extras if extra.hall_id in (None, hall.id) and extra.stock != 0)
-    return HallCard(hall, tariff.currency, from_minor, own)
+    return HallCard(hall, tariff.currency, tariff.from_minor, own)

@@ -8,7 +8,7 @@ from psycopg.errors import LockNotAvailable
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import OperationalError
 
-from billing.payments import ADMISSION_LIFETIME
+from billing.payments import ADMISSION_SECONDS
 from client_api.queries.payments import Attempt
 from kit.errors import Transient
 from kit.ids import new_id
@@ -55,7 +55,7 @@ class Admission:
     closed_at: datetime | None
 
     def is_open_at(self, now: datetime) -> bool:
-        return self.closed_at is None and now < self.admitted_at + timedelta(seconds=ADMISSION_LIFETIME)
+        return self.closed_at is None and now < self.admitted_at + timedelta(seconds=ADMISSION_SECONDS)
 
 
 class CustomerBusy(Transient):

@@ -7,8 +7,10 @@ from zoneinfo import ZoneInfo
 
 import orjson
 
-from booking.rules.machine import COMPLETE_AFTER
-from booking.rules.terms import read_terms, refund_percent, to_give_back
+from billing.refunds import GOING_BACK, WITHDRAWABLE
+from booking.rules.machine import BOOKING, COMPLETE_AFTER
+from booking.rules.money import BookingMoney, check_move_by_customer, to_charge, to_give_back
+from booking.rules.terms import read_terms, refund_percent
 from bus.messages import (
     CancelBooking,
     CompleteBooking,
@@ -19,10 +21,10 @@ from bus.messages import (
 from kit.errors import Refused
 from state_updater.booking_rows import Booking
 from state_updater.handlers.giving_back import give_back
-from state_updater.handlers.holds import require_step, told_of
+from state_updater.handlers.holds import told_of
 from state_updater.handlers.invoices import close, draw_and_open, require_none_in_flight, require_total
 from state_updater.handlers.slots import Slot, offered_slot, release, require_free, take
-from state_updater.rows import Invoice
+from state_updater.rows import Invoice, Payment
 from state_updater.work import Work
 
 HALL_NAME_IN_LINE = 100
@@ -31,17 +33,15 @@ HALL_NAME_IN_LINE = 100
 def handle_cancel_booking(command: CancelBooking, work: Work) -> dict[str, Any]:
     """What was paid goes back by the terms, or as staff decides; what is unpaid is taken back."""
     booking = work.get_booking(command.booking_id)
-    require_step(booking, "cancel")
+    BOOKING.require(booking.state, "cancel")
     if command.origin == "customer" and booking.state == "confirmed" and work.now >= booking.starts_at:
         raise Refused("booking_started", starts_at=booking.starts_at.isoformat())
     unpaid = _unpaid_and_still(work, booking)
     percent = command.refund_percent
     if percent is None:
-        percent = min(_percent_by_terms(work, booking), booking.refund_percent_max)
+        percent = _percent_by_terms(work, booking)
     payments = work.payments_of(booking)
-    paid_minor = sum(payment.amount_minor for payment in payments)
-    returned_minor = paid_minor - sum(payment.refundable_minor for payment in payments)
-    amount_minor = to_give_back(booking.total_minor, paid_minor, returned_minor, percent)
+    amount_minor = to_give_back(_money(work, booking, payments, unpaid), percent)
     work.step(
         booking,
         "cancel",
@@ -54,7 +54,24 @@ def handle_cancel_booking(command: CancelBooking, work: Work) -> dict[str, Any]:
 
 
 def _percent_by_terms(work: Work, booking: Booking) -> int:
-    return refund_percent(read_terms(orjson.loads(booking.terms)), booking.starts_at, work.now)
+    terms = read_terms(orjson.loads(booking.terms))
+    return refund_percent(terms, booking.starts_at, work.now, booking.refund_percent_max)
+
+
+def _money(
+    work: Work, booking: Booking, payments: Sequence[Payment], unpaid: Sequence[Invoice]
+) -> BookingMoney:
+    refunds = work.refunds_of(payments)
+    asked_minor = sum(refund.amount_minor for refund in refunds if refund.state in WITHDRAWABLE)
+    by_terms = [refund for refund in refunds if refund.origin == "terms" and refund.state in GOING_BACK]
+    return BookingMoney(
+        total_minor=booking.total_minor,
+        paid_minor=sum(payment.amount_minor for payment in payments),
+        returned_minor=sum(payment.amount_minor - payment.refundable_minor for payment in payments)
+        - asked_minor,
+        unpaid_minor=sum(invoice.total_minor for invoice in unpaid),
+        moved_back_minor=sum(refund.amount_minor for refund in by_terms),
+    )
 
 
 def _unpaid_and_still(work: Work, booking: Booking) -> list[Invoice]:
@@ -73,7 +90,7 @@ def _void(work: Work, unpaid: Sequence[Invoice]) -> None:
 def handle_reschedule_booking(command: RescheduleBooking, work: Work) -> dict[str, Any]:
     """Another time, hall, or number of people. The difference in price is charged, or given back."""
     booking, offer = work.get_booking(command.booking_id), command.offer
-    require_step(booking, "reschedule")
+    BOOKING.require(booking.state, "reschedule")
     unpaid = _unpaid_and_still(work, booking)
     if command.origin == "customer":
         _require_movable(work, booking, unpaid)
@@ -81,19 +98,15 @@ def handle_reschedule_booking(command: RescheduleBooking, work: Work) -> dict[st
     slot = offered_slot(work, offer)
     require_free(work, slot, moving=booking)
     payments = work.payments_of(booking)
-    # What is unpaid of an earlier move is taken back, and what expired unpaid is still owed: there is one
-    # invoice at most, over all that is missing.
-    covered_minor = min(
-        booking.total_minor - sum(invoice.total_minor for invoice in unpaid),
-        sum(payment.amount_minor for payment in payments),
-    )
+    missing_minor = to_charge(_money(work, booking, payments, unpaid), offer.total_minor)
+    if command.origin == "customer":
+        check_move_by_customer(missing_minor, _percent_by_terms(work, booking))
     _move(command, work, booking, slot)
     _void(work, unpaid)
-    difference_minor = offer.total_minor - covered_minor
-    if difference_minor > 0 and booking.payment == "online":
-        _charge(command, work, booking, slot, difference_minor)
+    if missing_minor > 0 and booking.payment == "online":
+        _charge(command, work, booking, slot, missing_minor)
         return {**told_of(booking), "invoice_id": str(command.invoice_id)}
-    give_back(work, payments, -difference_minor, "the booking was moved")
+    give_back(work, payments, -missing_minor, "the booking was moved")
     return told_of(booking)
 
 
@@ -120,27 +133,34 @@ def _move(command: RescheduleBooking, work: Work, booking: Booking, slot: Slot) 
         total_minor=offer.total_minor,
         lines=orjson.dumps(told["lines"]).decode(),
         # Moved when little would have gone back, it does not become free to cancel.
-        refund_percent_max=min(booking.refund_percent_max, _percent_by_terms(work, booking)),
+        refund_percent_max=_percent_by_terms(work, booking),
     )
     take(work, booking, slot, "booking")
 
 
-def _charge(
-    command: RescheduleBooking, work: Work, booking: Booking, slot: Slot, difference_minor: int
-) -> None:
-    """The surcharge, which confirms nothing: an ordinary invoice. What is paid on site has none."""
+def _charge(command: RescheduleBooking, work: Work, booking: Booking, slot: Slot, amount_minor: int) -> None:
+    """The surcharge, which confirms nothing: an ordinary invoice, but that it can be paid, and is seen to be
+    due, until the visit. What is paid on site has none."""
     at = slot.starts_at.astimezone(ZoneInfo(work.studio.timezone))
     line = InvoiceLine(
         description=f"{slot.hall.name[:HALL_NAME_IN_LINE]} {at:%Y-%m-%d %H:%M}",
         quantity=1,
-        unit_amount_minor=difference_minor,
+        unit_amount_minor=amount_minor,
     )
-    draw_and_open(work, command.invoice_id, booking.customer_id, [line], booking_id=booking.id)
+    expires_at = max(slot.starts_at, work.now + timedelta(seconds=work.studio.invoice_lifetime_seconds))
+    draw_and_open(
+        work,
+        command.invoice_id,
+        booking.customer_id,
+        [line],
+        booking_id=booking.id,
+        expires_at=expires_at,
+    )
 
 
 def handle_complete_booking(command: CompleteBooking, work: Work) -> dict[str, Any]:
     booking = work.get_booking(command.booking_id)
-    require_step(booking, "complete")
+    BOOKING.require(booking.state, "complete")
     due_at = booking.starts_at if command.origin == "staff" else booking.ends_at + COMPLETE_AFTER
     if work.now < due_at:
         raise Refused("not_due", due_at=due_at.isoformat())
@@ -150,7 +170,7 @@ def handle_complete_booking(command: CompleteBooking, work: Work) -> dict[str, A
 
 def handle_mark_no_show(command: MarkNoShow, work: Work) -> dict[str, Any]:
     booking = work.get_booking(command.booking_id)
-    require_step(booking, "mark_no_show")
+    BOOKING.require(booking.state, "mark_no_show")
     if work.now < booking.starts_at:
         raise Refused("not_due", due_at=booking.starts_at.isoformat())
     work.step(booking, "mark_no_show")

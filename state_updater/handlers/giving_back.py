@@ -56,10 +56,26 @@ def approve_and_send(work: Work, refund: Refund) -> None:
     work.want_task("send_refund", refund_id=refund.id)
 
 
+def release(work: Work, refund: Refund, payment: Payment) -> None:
+    work.touch(payment, reserved_minor=payment.reserved_minor - refund.amount_minor)
+
+
+def withdraw_for(work: Work, payment: Payment, amount_minor: int) -> None:
+    """Frees reserved money, oldest first, until `amount_minor` fits or nothing is left that may be freed."""
+    for waiting in work.withdrawable_refunds(payment.id):
+        if payment.refundable_minor >= amount_minor:
+            return
+        work.step(waiting, "withdraw")
+        release(work, waiting, payment)
+
+
 def give_back(work: Work, payments: Iterable[Payment], amount_minor: int, reason: str) -> None:
     """Sends a sum back to the command's customer, from these payments in their order, up to what is left of
-    them. It was promised, so nobody has to approve it."""
+    them. It was promised, so nobody has to approve it, and what was only asked for makes room."""
     for payment in payments:
+        if amount_minor <= 0:
+            return
+        withdraw_for(work, payment, amount_minor)
         part_minor = min(amount_minor, payment.refundable_minor)
         if part_minor <= 0:
             continue

@@ -3,12 +3,12 @@
 from datetime import timedelta
 from typing import Any
 
+from booking.rules.availability import BLACKOUT_DAYS_MAX
 from bus.messages import BlockHall, UnblockHall
 from kit.errors import Refused
 from state_updater.booking_rows import Occupancy
 from state_updater.work import Work
 
-BLACKOUT_DAYS_MAX = 366
 # So many of the bookings in the way are named.
 NAMED_BOOKINGS = 50
 

@@ -5,9 +5,9 @@ from typing import Any
 
 import orjson
 
-from booking.rules.machine import EXPIRY_WAIT
+from booking.rules.machine import BOOKING, EXPIRY_WAIT
 from bus.messages import CheckOutBooking, ExpireHold, HoldBooking, InvoiceLine
-from kit.errors import Refused, TransitionRefused
+from kit.errors import Refused
 from state_updater.booking_rows import Booking
 from state_updater.handlers.invoices import close, draw_and_open, require_none_in_flight, require_total
 from state_updater.handlers.slots import keep, offered_slot, release, require_free, take
@@ -17,11 +17,6 @@ from state_updater.work import Work
 def told_of(booking: Booking) -> dict[str, Any]:
     """The result of a booking's command."""
     return {"booking_id": str(booking.id), "state": booking.state}
-
-
-def require_step(booking: Booking, trigger: str) -> None:
-    if trigger not in booking.MACHINE.triggers_from(booking.state):
-        raise TransitionRefused(machine="booking", state=booking.state, trigger=trigger)
 
 
 def lines_of(booking: Booking) -> list[InvoiceLine]:
@@ -55,7 +50,8 @@ def handle_hold_booking(command: HoldBooking, work: Work) -> dict[str, Any]:
         refund_percent_max=100,
         payment=None,
         origin=command.origin,
-        hold_expires_at=work.now + timedelta(seconds=seconds),
+        # Nobody holds a time that has begun.
+        hold_expires_at=min(work.now + timedelta(seconds=seconds), offer.starts_at),
         created_at=work.now,
         updated_at=work.now,
     )
@@ -67,7 +63,7 @@ def handle_hold_booking(command: HoldBooking, work: Work) -> dict[str, Any]:
 def handle_check_out_booking(command: CheckOutBooking, work: Work) -> dict[str, Any]:
     booking = work.get_booking(command.booking_id)
     # Not by `confirm`, which also leads on from an invoice that is drawn already.
-    require_step(booking, "check_out")
+    BOOKING.require(booking.state, "check_out")
     if work.now >= booking.hold_expires_at:
         raise Refused("hold_expired", hold_expires_at=booking.hold_expires_at.isoformat())
     if command.payment == "on_site":
@@ -92,7 +88,7 @@ def handle_expire_hold(command: ExpireHold, work: Work) -> dict[str, Any]:
     """The time goes back to the hall. Money that may be moving is waited for, but not for ever: after that it
     is late, if it comes."""
     booking = work.get_booking(command.booking_id)
-    require_step(booking, "expire")
+    BOOKING.require(booking.state, "expire")
     # The database's clock decides, whoever's clock thought it was time.
     if work.now < booking.hold_expires_at:
         raise Refused("not_due", hold_expires_at=booking.hold_expires_at.isoformat())

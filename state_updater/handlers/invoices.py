@@ -11,7 +11,7 @@ from billing.payments import IN_FLIGHT
 from billing.periods import Period
 from billing.subscriptions import SUBSCRIPTION
 from bus.messages import AMOUNT_LIMIT_MINOR, ExpireInvoice, InvoiceLine, IssueInvoice, VoidInvoice
-from kit.errors import Refused, TransitionRefused
+from kit.errors import Refused
 from state_updater.rows import Attempt, Invoice, Subscription
 from state_updater.work import Work
 
@@ -84,8 +84,7 @@ def close_unpaid(
 
     Raises Refused (`payment_in_progress`, or the machine's no) before anything has changed.
     """
-    if trigger not in INVOICE.triggers_from(invoice.state):
-        raise TransitionRefused(machine="invoice", state=invoice.state, trigger=trigger)
+    INVOICE.require(invoice.state, trigger)
     require_none_in_flight(work, invoice.id)
     close(work, invoice, trigger)
     if subscription is not None:

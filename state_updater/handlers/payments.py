@@ -4,25 +4,30 @@ Money that a provider says it took is recorded whatever we think of it. It pays 
 is open and the sum fits; else it is unapplied, gives nothing, and waits for a person.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from billing.invoices import INVOICE, InvoiceSums
 from billing.ledger import Posting
 from billing.payments import IN_FLIGHT, PAYMENT, TRIGGER_OF_OUTCOME
+from booking.rules.machine import PAYABLE_MIN
 from bus.messages import RecordPaymentOutcome, StartPayment
-from kit.errors import InvalidMessage, NotFound, Refused, TransitionRefused
+from kit.errors import InvalidMessage, NotFound, Refused
+from state_updater.booking_rows import Booking
 from state_updater.handlers.giving_back import apply_early_refunds
 from state_updater.handlers.invoices import require_none_in_flight
 from state_updater.handlers.late_money import confirm, draw_again, find_lost_slot, return_late_money
 from state_updater.handlers.periods import begin_period
+from state_updater.handlers.slots import Slot
 from state_updater.rows import Attempt, Invoice, Payment
 from state_updater.work import Work
 
 
 def handle_start_payment(command: StartPayment, work: Work) -> dict[str, Any]:
     invoice = work.get_invoice(command.invoice_id)
-    if "pay" not in INVOICE.triggers_from(invoice.state):
-        raise TransitionRefused(machine="invoice", state=invoice.state, trigger="pay")
+    INVOICE.require(invoice.state, "pay")
+    # What begins now would keep the hall, and its provider is told no.
+    if invoice.booking_id is not None and invoice.expires_at - work.now < PAYABLE_MIN:
+        raise Refused("hold_expired", hold_expires_at=invoice.expires_at.isoformat())
     account = work.get_provider_account(command.provider_account_id)
     if not account.is_active:
         raise Refused("provider_account_inactive", provider_account_id=str(account.id))
@@ -65,6 +70,18 @@ def _begin_attempt(command: StartPayment, work: Work, invoice: Invoice) -> Attem
         work.step(attempt, "send")
         work.want_task("start_payment", attempt_id=attempt.id)
     return attempt
+
+
+class _SentFor(NamedTuple):
+    """What money was sent for, as that is when the money is told of."""
+
+    attempt: Attempt | None
+    invoice: Invoice | None
+    booking: Booking | None
+    # What an expired booking had, if this money can still have it.
+    lost: Slot | None
+    # Why it pays nothing; None if it fits.
+    reason: str | None
 
 
 def handle_record_payment_outcome(command: RecordPaymentOutcome, work: Work) -> dict[str, Any]:
@@ -128,16 +145,8 @@ def _record_money(command: RecordPaymentOutcome, work: Work) -> dict[str, Any]:
     work.get_provider_account(command.provider_account_id)
     if work.find_payment(command.payment_id) is not None:
         return {"payment_id": str(command.payment_id), "unchanged": True}
-    attempt = work.find_attempt(command.attempt_id)
-    invoice = work.find_invoice(command.invoice_id)
-    if attempt is not None and (invoice is None or attempt.invoice_id != invoice.id):
-        raise InvalidMessage("ids_disagree", attempt_id=str(attempt.id))
-    reason = _unapplied_reason(command, attempt, invoice)
-    subscription = work.subscription_of(invoice) if invoice else None
-    booking = work.booking_of(invoice) if invoice else None
-    lost = None
-    if booking is not None and invoice is not None and reason == "invoice_expired":
-        lost = find_lost_slot(command, work, booking, invoice)
+    sent_for = _what_it_was_sent_for(command, work)
+    attempt, invoice, booking, lost, reason = sent_for
     if attempt is not None and attempt.state != "succeeded":
         work.step(attempt, "succeed")
     if booking is not None and lost is not None:
@@ -145,16 +154,39 @@ def _record_money(command: RecordPaymentOutcome, work: Work) -> dict[str, Any]:
     payment = _insert_payment(command, work, attempt, invoice, reason)
     if invoice is not None and reason is None:
         _match(work, payment, invoice)
-        if subscription is not None:
-            begin_period(work, subscription, invoice)
-        if booking is not None:
-            confirm(work, booking, invoice, lost)
+        _give(work, invoice, sent_for)
     else:
         _leave_unapplied(work, payment, str(reason))
     apply_early_refunds(work, payment, invoice)
     if booking is not None:
         return_late_money(work, payment)
     return {"payment_id": str(payment.id), "unapplied_reason": reason}
+
+
+def _what_it_was_sent_for(command: RecordPaymentOutcome, work: Work) -> _SentFor:
+    """Raises InvalidMessage if ids disagree."""
+    attempt = work.find_attempt(command.attempt_id)
+    invoice = work.find_invoice(command.invoice_id)
+    if attempt is not None and (invoice is None or attempt.invoice_id != invoice.id):
+        raise InvalidMessage("ids_disagree", attempt_id=str(attempt.id))
+    reason = _unapplied_reason(command, attempt, invoice)
+    if invoice is None:
+        return _SentFor(attempt, None, None, None, reason)
+    # Asked for now: that it was not named is refused before anything is changed.
+    work.subscription_of(invoice)
+    booking, lost = work.booking_of(invoice), None
+    if booking is not None and reason == "invoice_expired":
+        lost = find_lost_slot(command, work, booking, invoice)
+    return _SentFor(attempt, invoice, booking, lost, reason)
+
+
+def _give(work: Work, paid: Invoice, sent_for: _SentFor) -> None:
+    """What a paid invoice is for: the period of a subscription, the time of a booking."""
+    subscription = work.subscription_of(paid)
+    if subscription is not None:
+        begin_period(work, subscription, paid)
+    if sent_for.booking is not None:
+        confirm(work, sent_for.booking, paid, sent_for.lost)
 
 
 def _insert_payment(

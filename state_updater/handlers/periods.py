@@ -9,7 +9,7 @@ from billing.periods import Period, next_period, period_end
 from billing.prices import find_in_force
 from billing.subscriptions import SUBSCRIPTION, renewal_invoice_id
 from bus.messages import EndSubscription, InvoiceLine, RenewSubscription
-from kit.errors import InvalidMessage, Refused, TransitionRefused
+from kit.errors import InvalidMessage, Refused
 from state_updater.handlers.invoices import draw_and_open
 from state_updater.rows import Invoice, Price, Subscription
 from state_updater.work import Work
@@ -62,8 +62,7 @@ def handle_renew_subscription(command: RenewSubscription, work: Work) -> dict[st
 
 def _next_period(command: RenewSubscription, work: Work, subscription: Subscription, price: Price) -> Period:
     """The period that is asked for, if it is the next one and is to come at all. Raises Refused."""
-    if "renew" not in SUBSCRIPTION.triggers_from(subscription.state):
-        raise TransitionRefused(machine="subscription", state=subscription.state, trigger="renew")
+    SUBSCRIPTION.require(subscription.state, "renew")
     if subscription.cancel_at_period_end:
         raise Refused("subscription_ending", subscription_id=str(subscription.id))
     end, anchor_at = subscription.current_period_end, subscription.anchor_at
@@ -83,8 +82,7 @@ def _price_in_force(command: RenewSubscription, work: Work, subscription: Subscr
 def handle_end_subscription(command: EndSubscription, work: Work) -> dict[str, Any]:
     """What was paid for is over, and nobody wanted more."""
     subscription = work.get_subscription(command.subscription_id)
-    if "cancel" not in SUBSCRIPTION.triggers_from(subscription.state):
-        raise TransitionRefused(machine="subscription", state=subscription.state, trigger="cancel")
+    SUBSCRIPTION.require(subscription.state, "cancel")
     end = subscription.current_period_end
     # The database's clock decides, whoever's clock thought it was time.
     if not subscription.cancel_at_period_end or end is None or work.now < end:

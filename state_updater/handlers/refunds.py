@@ -8,12 +8,14 @@ from typing import Any
 from billing.ledger import Posting
 from billing.refunds import REFUND, RESERVING, TRIGGER_OF_OUTCOME
 from bus.messages import ApproveRefund, RecordRefundOutcome, RejectRefund, RequestRefund
-from kit.errors import InvalidMessage, NotFound, Refused, TransitionRefused
+from kit.errors import InvalidMessage, NotFound, Refused
 from state_updater.handlers.giving_back import (
     apply_refunded,
     approve_and_send,
     refund_posting,
+    release,
     request_refund,
+    withdraw_for,
 )
 from state_updater.naming import payment_named_by
 from state_updater.rows import Payment, Refund
@@ -39,7 +41,9 @@ def handle_request_refund(command: RequestRefund, work: Work) -> dict[str, Any]:
         reason=command.reason,
         customer_id=command.customer_id,
     )
-    if work.studio.refund_policy == "automatic":
+    # What a booking gives back by itself its terms say.
+    is_beyond_terms = command.origin == "customer" and invoice is not None and invoice.booking_id is not None
+    if work.studio.refund_policy == "automatic" and not is_beyond_terms:
         approve_and_send(work, refund)
     return {"refund_id": str(refund.id), "state": refund.state}
 
@@ -56,19 +60,14 @@ def handle_reject_refund(command: RejectRefund, work: Work) -> dict[str, Any]:
     payment = work.get_payment(command.payment_id)
     _require(refund, "reject", payment)
     work.step(refund, "reject")
-    _release(work, refund, payment)
+    release(work, refund, payment)
     return {"refund_id": str(refund.id), "state": refund.state}
 
 
 def _require(refund: Refund, trigger: str, payment: Payment | None = None) -> None:
     if payment is not None and refund.provider_payment_id != payment.id:
         raise NotFound(what="refund", id=str(refund.id))
-    if trigger not in REFUND.triggers_from(refund.state):
-        raise TransitionRefused(machine="refund", state=refund.state, trigger=trigger)
-
-
-def _release(work: Work, refund: Refund, payment: Payment) -> None:
-    work.touch(payment, reserved_minor=payment.reserved_minor - refund.amount_minor)
+    REFUND.require(refund.state, trigger)
 
 
 def handle_record_refund_outcome(command: RecordRefundOutcome, work: Work) -> dict[str, Any]:
@@ -84,7 +83,7 @@ def handle_record_refund_outcome(command: RecordRefundOutcome, work: Work) -> di
     was_reserving = refund.state in RESERVING
     if command.outcome == "succeeded" and not was_reserving:
         # Declined once, and given back all the same: its sum may have been promised to others since.
-        _withdraw_for(work, payment, refund.amount_minor)
+        withdraw_for(work, payment, refund.amount_minor)
     match command.outcome:
         case "succeeded":
             work.step(refund, trigger, provider_refund_id=command.provider_refund_id)
@@ -93,7 +92,7 @@ def handle_record_refund_outcome(command: RecordRefundOutcome, work: Work) -> di
         case "unknown":
             work.step(refund, trigger)
     if was_reserving and refund.state not in RESERVING:
-        _release(work, refund, payment)
+        release(work, refund, payment)
     if refund.state == "succeeded":
         _give_back(work, refund, payment)
     return {"refund_id": str(refund.id), "state": refund.state}
@@ -141,18 +140,9 @@ def _record_cabinet_refund(command: RecordRefundOutcome, work: Work) -> dict[str
         updated_at=work.now,
     )
     if payment is not None:
-        _withdraw_for(work, payment, refund.amount_minor)
+        withdraw_for(work, payment, refund.amount_minor)
     work.create(
         refund, "record", amount_minor=refund.amount_minor, provider_refund_id=refund.provider_refund_id
     )
     _give_back(work, refund, payment)
     return {"refund_id": str(refund.id), "state": refund.state}
-
-
-def _withdraw_for(work: Work, payment: Payment, amount_minor: int) -> None:
-    """Frees reserved money, oldest first, until `amount_minor` fits or nothing is left that may be freed."""
-    for waiting in work.withdrawable_refunds(payment.id):
-        if payment.refundable_minor >= amount_minor:
-            return
-        work.step(waiting, "withdraw")
-        _release(work, waiting, payment)

@@ -7,7 +7,7 @@ import orjson
 
 from billing.subscriptions import SUBSCRIPTION
 from bus.messages import CancelSubscription, ChangeSubscription, CreateSubscription, InvoiceLine
-from kit.errors import Refused, TransitionRefused
+from kit.errors import Refused
 from state_updater.handlers.invoices import close_unpaid, draw_and_open
 from state_updater.rows import Price, Subscription
 from state_updater.work import Work
@@ -71,8 +71,7 @@ def handle_cancel_subscription(command: CancelSubscription, work: Work) -> dict[
     that it waits for is taken back, also one that the sender did not know of yet."""
     subscription = work.get_subscription(command.subscription_id)
     trigger = "let_end" if command.at_period_end else "cancel"
-    if trigger not in SUBSCRIPTION.triggers_from(subscription.state):
-        raise TransitionRefused(machine="subscription", state=subscription.state, trigger=trigger)
+    SUBSCRIPTION.require(subscription.state, trigger)
     if command.at_period_end and subscription.cancel_at_period_end:
         return {"subscription_id": str(subscription.id), "unchanged": True}
     for invoice in work.unpaid_invoices(subscription):

@@ -37,6 +37,13 @@ class Customer:
         body: Json = answer.json()
         return body
 
+    def ask(self, path: str, body: Mapping[str, object]) -> Json:
+        """Asks until there is an answer, by a POST that is no command."""
+        answer = self._ask_until_answered("POST", path, body, {})
+        assert answer.status_code == 200, answer.text
+        found: Json = answer.json()
+        return found
+
     def send(self, path: str, body: Mapping[str, object] | None, key: str) -> httpx.Response:
         """The first answer to a command: it is accepted. Sent again with its key, it is the same one."""
         if key not in self.keys:

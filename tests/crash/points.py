@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from tests.crash.booking_story import BookingStory
 from tests.crash.stack import Stack
-from tests.crash.story import STAGES, Fault, Stage, Story, set_faults, verify_settled
+from tests.crash.story import Fault, Story, set_faults, verify_settled
 
 DEATH_SECONDS_MAX = 15.0
 
@@ -13,11 +14,14 @@ API, CONSUMER, RELAY, WORKER = "client_api", "billing_consumer", "state_updater"
 
 @dataclass(frozen=True)
 class Point:
-    """`process` dies at the `nth` passing of `name`, counted from the beginning of `stage`."""
+    """`process` dies at the `nth` passing of `name`, counted from the beginning of `stage`.
+
+    The stage says which story is played.
+    """
 
     process: str
     name: str
-    stage: Stage
+    stage: str
     nth: int = 1
     faults: tuple[Fault, ...] = ()
 
@@ -29,8 +33,10 @@ class Point:
 def play(stack: Stack, point: Point, consumer: str) -> None:
     """The whole story with one death in it, and the verdict. `consumer` owns the customer's partition."""
     process = consumer if point.process == CONSUMER else point.process
-    with Story(stack, consumer) as story:
-        for stage in STAGES[: max(STAGES.index(point.stage), STAGES.index("page")) + 1]:
+    kind = BookingStory if point.stage in BookingStory.STAGES else Story
+    stages = kind.STAGES
+    with kind(stack, consumer) as story:
+        for stage in stages[: max(stages.index(point.stage), stages.index(kind.WHOLE_AT)) + 1]:
             if stage == point.stage:
                 set_faults(stack, *point.faults)
                 arm(stack, process, f"{point.name}:{point.nth}")
@@ -64,7 +70,7 @@ CALL_STEPS = (
 )
 
 
-def call_points(stage: Stage, *faults: Fault, nth: int = 1) -> Sequence[Point]:
+def call_points(stage: str, *faults: Fault, nth: int = 1) -> Sequence[Point]:
     """A death around each step of one call to the provider."""
     return [Point(WORKER, name, stage, nth, faults) for name in CALL_STEPS]
 
@@ -107,4 +113,24 @@ CALLING_AFTER_A_CUT = (
     Point(WORKER, "after_call_record", "pay", 2, CUT_PAGE),
     Point(WORKER, "after_call", "refund", 1, CUT_REFUND),
     Point(WORKER, "after_call", "refund", 2, CUT_REFUND),
+)
+# The same over a booking: a hall's time is held, moved and let go, and what goes back is by terms.
+BOOKING = (
+    Point(API, "before_journal_commit", "hold"),
+    Point(API, "after_journal_commit", "check_out"),
+    Point(API, "before_publish", "move"),
+    Point(API, "before_confirm", "hold"),
+    Point(API, "after_confirm", "let_go"),
+    Point(API, "after_check_commit", "settle"),
+    Point(API, "before_callback_commit", "settle"),
+    Point(API, "after_callback_commit", "settle"),
+    Point(CONSUMER, "after_receive", "hold"),
+    Point(CONSUMER, "inside_transaction", "check_out"),
+    Point(CONSUMER, "after_writes", "settle"),
+    Point(CONSUMER, "after_commit", "move"),
+    Point(CONSUMER, "after_writes", "let_go"),
+    Point(RELAY, "relay_after_select", "hold"),
+    Point(RELAY, "relay_after_publish", "let_go"),
+    Point(RELAY, "before_confirm", "settle"),
+    *call_points("let_go"),
 )

@@ -9,6 +9,7 @@ import psycopg
 from kit.ids import new_id
 from models import migrate, roles
 from runtime.stack_secrets import Secrets
+from storage.halls import NewHall, NewTariff, create_hall, create_tariff
 from storage.sealing import seal
 from storage.studios import create_plan, create_price, create_provider_account, create_studio
 from tests.databases import owner_engine
@@ -16,6 +17,7 @@ from tests.databases import owner_engine
 HOST = "crash.example.org"
 TERMINAL = "crash-terminal"
 PRICE_MINOR = 149_000
+PER_HOUR_MINOR = 150_000
 # The relay publishes again what was accepted and not applied; production waits ten times as long.
 REPUBLISH_AFTER = "1.5 seconds"
 
@@ -78,3 +80,25 @@ def open_studio(url: str, secrets: Secrets, twin_url: str) -> Studio:
             is_test=True,
         )
     return studio
+
+
+def add_hall(url: str, studio: Studio) -> str:
+    """A hall that is always open, at one price; its id. Commits it."""
+    hall = NewHall(
+        id=new_id(),
+        studio_id=studio.studio_id,
+        name=f"Hall {new_id()}",
+        capacity=10,
+        hours=[{"weekdays": [1, 2, 3, 4, 5, 6, 7], "opens": "00:00", "closes": "24:00"}],
+    )
+    tariff = NewTariff(
+        id=new_id(),
+        studio_id=studio.studio_id,
+        hall_id=hall.id,
+        per_hour_minor=PER_HOUR_MINOR,
+        effective_from=datetime(2020, 1, 1, tzinfo=UTC),
+    )
+    with owner_engine(url).begin() as connection:
+        create_hall(connection, hall)
+        create_tariff(connection, tariff)
+    return str(hall.id)

@@ -1,4 +1,4 @@
-"""Five protections are taken out of a copy of the product, one at a time: a named test must see each.
+"""Nine protections are taken out of a copy of the product, one at a time: a named test must see each.
 
 The same tests pass over the product as it is, in their own tiers; here they must fail, for the right reason.
 """
@@ -15,8 +15,8 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 ROOMS = (
-    "billing", "billing_consumer", "bus", "cli", "client_api", "kit", "models", "providers", "runtime",
-    "sandbox", "state_updater", "storage", "tests",
+    "billing", "billing_consumer", "booking", "bus", "cli", "client_api", "kit", "models", "notifications",
+    "providers", "runtime", "sandbox", "state_updater", "storage", "tests",
 )  # fmt: skip
 RUN_SECONDS_MAX = 100.0
 AT_ONCE = 2
@@ -31,9 +31,14 @@ class Mutant:
     replaced: tuple[tuple[str, str], ...]
     test: str
     says: str
+    # In another file, where one protection stands behind the other.
+    also_file: str | None = None
+    also_replaced: tuple[tuple[str, str], ...] = ()
 
 
 STATE_UPDATER = "tests/integration/state_updater"
+ONE_HALL = "tests/integration/races/test_one_hall.py"
+WITHOUT_HALL_LOCK = ("SELECT count(pg_advisory_xact_lock(key)) FROM (", "SELECT count(key) FROM (")
 MUTANTS = (
     Mutant(
         "without the journal check",
@@ -73,6 +78,42 @@ MUTANTS = (
         f"{STATE_UPDATER}/test_tasks.py::test_the_call_is_on_record_before_any_byte_leaves",
         "the provider was asked without a record",
     ),
+    # The constraint keeps the hall from being taken twice, but a command runs into it, and may be parked.
+    Mutant(
+        "without the lock of a hall",
+        "state_updater/statements.py",
+        (WITHOUT_HALL_LOCK,),
+        ONE_HALL,
+        "occupancy_never_twice",
+    ),
+    Mutant(
+        "without the lock of a hall and the constraint",
+        "state_updater/statements.py",
+        (WITHOUT_HALL_LOCK,),
+        ONE_HALL,
+        "AssertionError: one hall was given twice",
+        "models/migrations/versions/0005_bookings.sql",
+        (
+            (
+                "EXCLUDE USING gist (hall_id WITH =, during WITH &&) WHERE (released_at IS NULL)",
+                "CHECK (ends_at > starts_at)",
+            ),
+        ),
+    ),
+    Mutant(
+        "without giving back what an expired hold had",
+        "state_updater/handlers/holds.py",
+        (('work.step(booking, "expire")\n    release(work, booking)', 'work.step(booking, "expire")'),),
+        f"{STATE_UPDATER}/test_holds.py::test_in_one_group_a_hold_expires_and_another_takes_the_time",
+        "assert ['slot_taken'... 'slot_taken'] == ['slot_taken'...d', 'applied']",
+    ),
+    Mutant(
+        "without an answer to late money",
+        "state_updater/handlers/payments.py",
+        (("        return_late_money(work, payment)", "        pass"),),
+        f"{STATE_UPDATER}/test_late_money.py::test_money_for_a_time_that_is_taken_goes_back",
+        "assert (None, 'invoice_expired', 0) ==",
+    ),
 )
 
 
@@ -85,18 +126,19 @@ def _copy(target: Path) -> None:
         (target / ".tools").symlink_to(ROOT / ".tools")
 
 
-def _mutate(mutant: Mutant, tree: Path) -> None:
-    file = tree / mutant.file
-    source = file.read_text()
-    for old, new in mutant.replaced:
-        assert source.count(old) == 1, f"{mutant.file} holds {source.count(old)} times: {old}"
+def _mutate(tree: Path, name: str, replaced: tuple[tuple[str, str], ...]) -> None:
+    source = (tree / name).read_text()
+    for old, new in replaced:
+        assert source.count(old) == 1, f"{name} holds {source.count(old)} times: {old}"
         source = source.replace(old, new)
-    file.write_text(source)
+    (tree / name).write_text(source)
 
 
 def _run(mutant: Mutant, tree: Path) -> "subprocess.CompletedProcess[str]":
     _copy(tree)
-    _mutate(mutant, tree)
+    _mutate(tree, mutant.file, mutant.replaced)
+    if mutant.also_file is not None:
+        _mutate(tree, mutant.also_file, mutant.also_replaced)
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--no-header", mutant.test]
     return subprocess.run(command, cwd=tree, capture_output=True, text=True, timeout=RUN_SECONDS_MAX)
 

@@ -9,6 +9,7 @@ from tests.crash.load import Load
 from tests.crash.points import (
     ACCEPTING,
     APPLYING,
+    BOOKING,
     CALLING,
     CALLING_AFTER_A_CUT,
     CONFIRMING,
@@ -31,6 +32,7 @@ POINTS = (
     *RELAYING,
     *CALLING,
     *CALLING_AFTER_A_CUT,
+    *BOOKING,
 )
 TAKEOVER_SECONDS_MAX = 20.0
 

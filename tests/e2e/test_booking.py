@@ -19,7 +19,7 @@ pytestmark = pytest.mark.timeout(900)
 API = "/api/v1"
 HALL = "Большой зал"
 # Of the fortnight that is shown: always a week ahead, and each test has one of its own.
-PAID_DAY, TAKEN_DAY, LOST_DAY = 7, 8, 9
+PAID_DAY, TAKEN_DAY, LOST_DAY, OLD_DAY = 7, 8, 9, 10
 # Past any hold.
 LATE_SECONDS = 1_000
 
@@ -82,6 +82,23 @@ def test_hold_that_ran_out_says_so_and_leads_back_to_the_choice(page: Page, town
     expect(page.locator("#state")).to_contain_text("The time to pay ran out", timeout=ANSWER_MS_MAX)
     page.get_by_role("link", name="Choose a time again").click()
     expect(page.locator("label.time").first).to_be_visible()
+    town.go_ahead(0)
+
+
+def test_price_that_is_too_old_is_worked_out_again_and_says_so(page: Page, town: Town) -> None:
+    _choose(page, town, OLD_DAY)
+    _sign_in(page)
+    expect(page.locator("#hold")).to_be_visible(timeout=ANSWER_MS_MAX)
+    town.go_ahead(LATE_SECONDS)
+    page.locator("#hold").click()
+    expect(page.locator("#message")).to_contain_text("has been worked out again", timeout=ANSWER_MS_MAX)
+    expect(page.locator("#lines .total")).to_be_visible(timeout=ANSWER_MS_MAX)
+    expect(page.locator("#message")).to_contain_text("has been worked out again")
+    page.locator("#hold").click()
+    expect(page.locator("#where")).to_contain_text(HALL, timeout=ANSWER_MS_MAX)
+    page.go_back()
+    expect(page.locator("#held")).to_contain_text(HALL, timeout=ANSWER_MS_MAX)
+    expect(page.locator("#cost")).to_be_hidden()
     town.go_ahead(0)
 
 

@@ -78,9 +78,9 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "column.rounding": ("Округлять до", "Rounded to"),
     "column.unit": ("За что", "Per"),
     "column.stock": ("Сколько есть", "Stock"),
-    "column.hold_seconds": ("Клиент держит время, секунд", "A customer's hold, seconds"),
-    "column.staff_hold_seconds": ("Сотрудник держит время, секунд", "A hold by staff, seconds"),
-    "column.quote_seconds": ("Расчёт действует, секунд", "A quote is good for, seconds"),
+    "column.hold_seconds": ("Сколько время держится за клиентом", "How long a customer holds a time"),
+    "column.staff_hold_seconds": ("Сколько держится, если занял сотрудник", "How long, when staff holds it"),
+    "column.quote_seconds": ("Сколько действует расчёт", "How long a quote is good for"),
     "column.holds_limit": ("Неоплаченных броней у клиента", "Unpaid holds of one customer"),
     "column.pays_on_site": ("Клиент может платить на месте", "Customers may pay on site"),
     "column.late_money": ("Опоздавшие деньги", "Late money"),
@@ -164,8 +164,8 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "action.change_extra": ("Изменить", "Change"),
     "action.change_booking_terms": ("Изменить условия", "Change the terms"),
     "action.book.about": (
-        "Время будет держаться за клиентом, пока его не оформят на странице брони.",
-        "The time is held for the customer until it is checked out on the booking's page.",
+        "Время займётся за клиентом на срок из условий броней. За это время оформите его на странице брони.",
+        "The time is held for the customer as long as the booking terms say. Check it out by then.",
     ),
     "action.clear_and_block_hall.about": (
         "Каждая бронь отменяется отдельно. Зал закроется, только если отменятся все.",
@@ -204,9 +204,9 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "field.rounding_minor": ("Округлять строки до", "Round each line to"),
     "field.unit": ("За что цена", "Priced by"),
     "field.stock": ("Сколько есть", "Stock"),
-    "field.hold_seconds": ("Клиент держит время, секунд", "A customer's hold, seconds"),
-    "field.staff_hold_seconds": ("Сотрудник держит время, секунд", "A hold by staff, seconds"),
-    "field.quote_seconds": ("Расчёт действует, секунд", "A quote is good for, seconds"),
+    "field.hold_seconds": ("Сколько время держится за клиентом", "How long a customer holds a time"),
+    "field.staff_hold_seconds": ("Сколько держится, если занял сотрудник", "How long, when staff holds it"),
+    "field.quote_seconds": ("Сколько действует расчёт", "How long a quote is good for"),
     "field.holds_limit": ("Неоплаченных броней у клиента, не больше", "Unpaid holds of one customer"),
     "field.pays_on_site": ("Клиент может платить на месте", "Customers may pay on site"),
     "field.late_money": ("Деньги за время, которого больше нет", "Money for a time that is lost"),
@@ -250,8 +250,12 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
         "Каждая строка расчёта округляется до этой суммы",
         "Each line of a quote is rounded to a multiple of this",
     ),
+    "hint.hold_seconds": ("От 2 мин до 24 ч", "From 2 min to 24 h"),
+    "hint.staff_hold_seconds": ("От 2 мин до 720 ч", "From 2 min to 720 h"),
+    "hint.quote_seconds": ("От 1 мин до 24 ч", "From 1 min to 24 h"),
     "hint.step_minutes": ("5, 10, 15, 20, 30 или 60", "5, 10, 15, 20, 30 or 60"),
     # Faults of fields, and refusals.
+    "fault.not_a_length": ("Время вида 15 мин или 24 ч", "A length such as 15 min or 24 h"),
     "fault.not_a_time": ("Время вида 2026-12-05 10:00", "A time such as 2026-12-05 10:00"),
     "fault.time_does_not_exist": (
         "В этот день часы переводят вперёд: такого времени нет",
@@ -337,6 +341,10 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "problem.too_late_to_reschedule": (
         "Переносить уже поздно: это решает менеджер",
         "It is too late to move it: that is for a manager",
+    ),
+    "problem.too_late_to_pay_less": (
+        "Возвращается уже не всё: на более дешёвое время переносит персонал",
+        "Not everything comes back any more: staff moves it to a cheaper time",
     ),
     "problem.on_site_not_offered": ("Здесь не платят на месте", "Nothing is paid on site here"),
     "problem.surcharge_unpaid": (

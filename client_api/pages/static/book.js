@@ -13,7 +13,7 @@
   const asked = new URLSearchParams(window.location.search);
   const chosen = {
     hall: asked.get("hall"), minutes: Number(asked.get("minutes")), people: Number(asked.get("people")) || 1,
-    at: asked.get("at") || "", extras: {},
+    at: Number.isNaN(Date.parse(asked.get("at"))) ? "" : asked.get("at"), extras: {},
   };
   let moved = null; // the booking that is to be moved
   let percentMax = 100; // the most that canceling it gives back
@@ -154,10 +154,11 @@
     const name = hall().extras.find(({ id }) => id === extra_id)?.name;
     page.say(page.problemText({ code: problem.code, facts: { ...problem.facts, name } }));
     placeAlternatives(alternatives);
+    if (problem.code === "too_many_holds") at("alternatives").replaceChildren(page.linkButton(words.my_bookings, "/"));
     if (problem.code === "slot_taken") loadTimes();
   };
 
-  const fetchQuote = async () => {
+  const fetchQuote = async (told) => {
     const wish = { hall_id: chosen.hall, ...slot(), people: chosen.people, extras: extras(), ...(moved && { booking_id: moved.id }) };
     const asked_now = ++quoting.number;
     try {
@@ -165,8 +166,8 @@
       if (asked_now !== quoting.number) return;
       quote = value;
       key = session.newKey();
-      page.say("");
-      quoting.again = window.setTimeout(askQuote, Math.max(Date.parse(value.valid_until) - page.studioNow() - MINUTE_MS, MINUTE_MS));
+      page.say(told);
+      quoting.again = window.setTimeout(() => askQuote(), Math.max(Date.parse(value.valid_until) - page.studioNow() - MINUTE_MS, MINUTE_MS));
     } catch (problem) {
       if (asked_now !== quoting.number) return;
       explain(problem);
@@ -174,7 +175,8 @@
     placeCost();
   };
   quoting = { number: 0, timer: 0, again: 0 };
-  const askQuote = () => {
+  // `told` stays in view beside the new quote: why there is one.
+  const askQuote = (told = "") => {
     window.clearTimeout(quoting.timer);
     window.clearTimeout(quoting.again);
     quote = null;
@@ -185,7 +187,7 @@
     placeCost();
     if (!chosen.at || !session.tokens() || !form.people.reportValidity()) return;
     page.say(words.working);
-    quoting.timer = window.setTimeout(fetchQuote, QUOTE_AFTER_MS);
+    quoting.timer = window.setTimeout(() => fetchQuote(told), QUOTE_AFTER_MS);
   };
 
   const hold = async () => {
@@ -195,10 +197,17 @@
     try {
       const { status, value } = await session.command(path, { quote: quote.quote }, key);
       page.say(words.in_queue);
-      if (status !== 202) page.go(`/bookings/${value.id}`);
+      if (status === 202) return;
+      // Who comes back here chooses anew: the time that was chosen is theirs already.
+      chosen.at = "";
+      keep();
+      page.go(`/bookings/${value.id}`);
     } catch (problem) {
-      if (problem.code === "quote_expired") askQuote();
-      else quote = problem.code ? null : quote;
+      if (problem.code === "quote_expired") {
+        askQuote(page.problemText(problem));
+        return;
+      }
+      quote = problem.code ? null : quote;
       explain(problem);
       placeCost();
     } finally {
@@ -242,11 +251,15 @@
     placeHall();
     await loadTimes();
   };
+  const tellNotMoved = ({ code }) => {
+    at("moving").textContent = code === "not_found" ? words["problem.no_booking"] : words.went_wrong;
+    at("moving").hidden = false;
+  };
   let wasSignedIn = false;
   const show = async () => {
     const isSignedIn = Boolean(session.tokens());
     if (isSignedIn && !wasSignedIn) {
-      if (asked.get("move") && !moved) await beginMove().catch(explain);
+      if (asked.get("move") && !moved) await beginMove().catch(tellNotMoved);
       askQuote();
     }
     wasSignedIn = isSignedIn;

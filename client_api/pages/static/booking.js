@@ -28,6 +28,7 @@
     closeSure();
     return answer;
   };
+  const cancelTitle = () => (HELD.includes(booking.state) ? words.let_go : words.cancel_booking);
   const cancelWords = ({ refund_minor, kept_minor }) => {
     if (HELD.includes(booking.state)) return words.cancel_hold_sure;
     if (!refund_minor && !kept_minor) return words.cancel_booking_unpaid_sure;
@@ -46,7 +47,7 @@
     keepIt.addEventListener("click", () => { closeSure(); at("buttons").querySelector("button, a")?.focus(); });
     const question = element("p", told);
     question.tabIndex = -1;
-    at("sure").replaceChildren(question, classed("p", "buttons", "", primary(words.cancel_booking, cancel), keepIt));
+    at("sure").replaceChildren(question, classed("p", "buttons", "", primary(cancelTitle(), cancel), keepIt));
     at("sure").hidden = false;
     at("buttons").hidden = true;
     question.focus();
@@ -67,7 +68,7 @@
     }
     if (can.includes("check_out_on_site")) made.push(button(words.pay_on_site, payOnSite));
     if (can.includes("reschedule")) made.push(linkButton(words.move, `/book?move=${booking.id}`));
-    if (can.includes("cancel")) made.push(button(HELD.includes(state) ? words.let_go : words.cancel_booking, askCancel));
+    if (can.includes("cancel")) made.push(button(cancelTitle(), askCancel));
     if (["expired", "canceled"].includes(state)) made.push(again());
     return made;
   };
@@ -84,6 +85,7 @@
   };
   const tick = () => {
     at("left").hidden = at("left-note").hidden = !isHeld();
+    at("state").hidden = Boolean(isOver());
     if (!isHeld()) return;
     const ms = leftMs();
     at("left").textContent = spoken(Math.max(ms, 0));

@@ -77,7 +77,9 @@
 
   const bookingCard = (booking) => {
     const card = classed("article", "card", "", element("h2", `${weekday(booking.starts_at)}, ${clock(booking.starts_at)}`));
-    card.append(element("p", `${booking.hall_name} · ${words[`booking.${booking.state}`]}`));
+    const isDue = booking.state === "confirmed" && booking.due_minor && booking.paid_minor;
+    const due = isDue ? `. ${page.fill(words.due, { sum: page.sum(booking.due_minor, booking.currency) })}` : "";
+    card.append(element("p", `${booking.hall_name} · ${words[`booking.${booking.state}`]}${due}`));
     card.append(classed("p", "buttons", "", linkButton(words.see_booking, `/bookings/${booking.id}`)));
     return card;
   };

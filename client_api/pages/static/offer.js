@@ -32,9 +32,11 @@ const offer = (() => {
     return element("div", "", classed("p", "quiet", words.terms), classed("ul", "quiet", "", ...told));
   };
 
-  const when = ({ starts_at, ends_at }) => `${page.weekday(starts_at)}, ${page.clock(starts_at)}–${page.clock(ends_at)}`;
+  // A line does not break inside the hours.
+  const until = (ends_at) => `\u2060–\u2060${clock(ends_at)}`;
+  const when = ({ starts_at, ends_at }) => `${page.weekday(starts_at)}, ${clock(starts_at)}${until(ends_at)}`;
 
-  const shortWhen = ({ starts_at, ends_at }) => `${shortMoment(starts_at)}–${clock(ends_at)}`;
+  const shortWhen = ({ starts_at, ends_at }) => `${shortMoment(starts_at)}${until(ends_at)}`;
 
   return { table, terms, when, shortWhen };
 })();

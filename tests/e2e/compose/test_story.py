@@ -20,7 +20,8 @@ from tests.e2e.compose.town import Town, Visit
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 ACTIVE = "The subscription begins"
-LAST_BUT_THE_BOOKS = "Cancels"
+# What comes after it moves the studio's clock from a command line beside the stack.
+LAST_BY_THE_REAL_CLOCK = "Cancels the booking"
 # When letters of the clock may go out, at the studio's.
 DAYTIME_HOUR = 12
 REMINDED_DAYS_BEFORE = 6
@@ -28,9 +29,9 @@ KEY = "/tmp/key"  # noqa: S108  # in the container's memory
 _LINK = re.compile(r"https://localhost:\d+/links/([\w.-]+)")
 
 
-def test_customer_subscribes_pays_and_gets_the_money_back_through_the_gateway(town: Town) -> None:
+def test_customer_subscribes_books_pays_and_gets_the_money_back_through_the_gateway(town: Town) -> None:
     with town.visit() as visit:
-        visit.play(LAST_BUT_THE_BOOKS)
+        visit.play(LAST_BY_THE_REAL_CLOCK)
     assert '"url.path":"/callbacks/cloudpayments/' in town.stack.child("nginx").read_log()
     said = town.stack.run("migrate", "billbus", "verify", "--settled", "--twin", "http://twin:8100")
     assert said.strip(), "verify has nothing to say"

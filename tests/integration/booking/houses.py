@@ -10,17 +10,9 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Connection, text
 
 from kit.ids import new_id
+from storage.halls import NewExtra, NewHall, NewTariff, create_extra, create_hall, create_tariff
 from storage.sealing import seal
-from storage.studios import (
-    NewExtra,
-    NewHall,
-    NewTariff,
-    create_extra,
-    create_hall,
-    create_provider_account,
-    create_studio,
-    create_tariff,
-)
+from storage.studios import create_provider_account, create_studio
 from tests.databases import owner_engine
 from tests.integration.client_api.conftest import SEALING_KEY, ShopWindow
 

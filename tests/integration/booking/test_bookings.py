@@ -282,6 +282,38 @@ def test_what_a_move_saves_goes_back_and_extras_move_along(
     assert done(send(guest, f"/{booking['id']}/cancel"))["extras"] == less["extras"], "those it had last"
 
 
+def test_when_not_all_would_come_back_no_cheaper_time_is_quoted(
+    guest: Person, own: House, api_database: str, storage: Storage
+) -> None:
+    booking = confirmed(guest, own, storage, own.slot(day(10)))
+    quote = quoted(guest, own.slot(day(11), 60), booking_id=booking["id"])
+    ahead = datetime.fromisoformat(booking["starts_at"]) - timedelta(hours=47) - datetime.now(UTC)
+    put_clock(api_database, own, ahead.total_seconds())
+    cheaper = guest.post("/api/v1/quotes", {**own.slot(day(11), 60), "booking_id": booking["id"]})
+    assert refusal(cheaper) == (409, "too_late_to_pay_less")
+    assert cheaper.json()["facts"] == {"refund_percent": 50}
+    assert refusal(send(guest, f"/{booking['id']}/reschedule", {"quote": quote})) == (409, "quote_expired")
+    same = quoted(guest, own.slot(day(11)), booking_id=booking["id"])
+    assert done(send(guest, f"/{booking['id']}/reschedule", {"quote": same}))["paid_minor"] == 4000
+
+
+def test_what_is_only_asked_for_is_not_counted_as_gone(guest: Person, own: House, storage: Storage) -> None:
+    booking = confirmed(guest, own, storage, own.slot(day(10)))
+    asked = guest.post(
+        f"/api/v1/invoices/{booking['invoice_id']}/refund-requests",
+        {"amount_minor": 4000, "reason": "ill"},
+        Idempotency_Key=secrets.token_hex(8),
+        Prefer="wait=10",
+    )
+    assert asked.status_code == 201, asked.text
+    preview = done(guest.get(f"/api/v1/bookings/{booking['id']}/cancellation"))
+    assert preview == {"refund_percent": 100, "refund_minor": 4000, "kept_minor": 0}
+    done(send(guest, f"/{booking['id']}/cancel"))
+    refunds = done(guest.get(f"/api/v1/invoices/{booking['invoice_id']}"))["refunds"]
+    assert sorted((each["origin"], each["state"]) for each in refunds)[0] == ("customer", "withdrawn")
+    assert sorted(each["origin"] for each in refunds) == ["customer", "terms"]
+
+
 def test_a_move_to_a_taken_time_names_what_else_there_is(
     guest: Person, client: Client, own: House, storage: Storage
 ) -> None:

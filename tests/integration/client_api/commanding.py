@@ -11,8 +11,8 @@ from uuid import UUID
 from bus.messages import CheckOutBooking, Command, HoldBooking, InvoiceLine, Offer
 from bus.transports import EmbeddedBus
 from kit.ids import new_id, sha256
+from storage.halls import NewHall, create_hall
 from storage.journal import accept
-from storage.studios import NewHall, create_hall
 from tests.databases import owner_engine
 
 APPLIED_SECONDS_MAX = 15.0

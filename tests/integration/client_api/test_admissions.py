@@ -13,7 +13,7 @@ import pytest
 from httpx import Client
 from prometheus_client import REGISTRY
 
-from billing.payments import ADMISSION_LIFETIME
+from billing.payments import ADMISSION_SECONDS
 from booking.rules.machine import PAYABLE_MIN
 from bus.messages import CancelBooking
 from bus.transports import EmbeddedBus
@@ -152,7 +152,7 @@ def test_an_open_admission_refuses_another_until_its_time_is_over(
     till: Till, storage: Ask, wait_on: Callable[[int], None]
 ) -> None:
     assert till.check("one") == YES
-    wait_on(ADMISSION_LIFETIME - 60)
+    wait_on(ADMISSION_SECONDS - 60)
     assert (till.check("other"), till.check("one")) == (REFUSED, YES)
     wait_on(60)
     assert till.check("other") == YES
@@ -164,7 +164,7 @@ def test_what_was_admitted_and_is_over_is_not_admitted_again(
     till: Till, wait_on: Callable[[int], None]
 ) -> None:
     assert till.check("one") == YES
-    wait_on(ADMISSION_LIFETIME)
+    wait_on(ADMISSION_SECONDS)
     assert till.check("one") == REFUSED
 
 
@@ -245,6 +245,6 @@ def test_a_booking_stays_while_its_money_may_be_moving(visit: Visit, wait_on: Ca
     )  # fmt: skip
     assert visit.till.check("one") == YES
     assert visit.sender.send(canceling) == "payment_in_progress"
-    wait_on(ADMISSION_LIFETIME)
+    wait_on(ADMISSION_SECONDS)
     assert visit.sender.send(canceling) is None
     assert visit.till.check("other") == REFUSED

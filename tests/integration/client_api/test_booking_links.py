@@ -9,7 +9,7 @@ import pytest
 from httpx import Client
 
 from kit.ids import new_id
-from storage.studios import NewHall, NewTariff, create_hall, create_tariff
+from storage.halls import NewHall, NewTariff, create_hall, create_tariff
 from tests.databases import owner_engine
 from tests.integration.client_api.conftest import ShopWindow
 from tests.integration.client_api.notices import notify, pay_fields

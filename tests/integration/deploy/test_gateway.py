@@ -141,7 +141,10 @@ def test_only_what_everybody_gets_is_compressed(gateway: Gateway, browser: httpx
         browser.get(f"{gateway.admin_url}/admin/statics/css/static/main.css").headers["Content-Encoding"]
         == "gzip"
     )
-    assert "Content-Encoding" not in browser.get(f"{gateway.client_url}/").headers
+    for path in ("availability?from=2026-12-01", "halls", "halls/1/availability"):
+        assert browser.get(f"{gateway.client_url}/api/v1/{path}").headers["Content-Encoding"] == "gzip", path
+    for path in ("", "api/v1/bookings", "api/v1/invoices"):
+        assert "Content-Encoding" not in browser.get(f"{gateway.client_url}/{path}").headers, path
     assert "Content-Encoding" not in browser.get(f"{gateway.admin_url}/admin/").headers
 
 

@@ -25,7 +25,7 @@ from bus.messages import (
     UnblockHall,
 )
 from kit.ids import new_id
-from storage.studios import NewExtra, NewHall, create_extra, create_hall
+from storage.halls import NewExtra, NewHall, create_extra, create_hall
 from tests.integration.state_updater.shops import Shop
 
 TOTAL_MINOR = 150_000

@@ -66,14 +66,45 @@ def test_staff_gives_back_what_it_sees_fit(stage: Stage) -> None:
 
 def test_what_was_given_back_already_is_not_given_back_again(stage: Stage) -> None:
     booking_id, paid = stage.confirmed()
-    reserved_id, done_id = new_id(), new_id()
-    stage.tell(stage.request(reserved_id, paid, 10_000), stage.refunded(done_id, paid, 20_000))
+    sent_id, done_id = new_id(), new_id()
+    stage.tell(
+        stage.request(sent_id, paid, 10_000),
+        stage.approve(sent_id, paid),
+        stage.refunded(done_id, paid, 20_000),
+    )
     assert stage.tell(stage.let_go(booking_id)) == ["applied"]
     assert stage.refunds(booking_id) == [
-        (10_000, "customer", "requested"),
+        (10_000, "customer", "sent"),
         (20_000, "provider", "succeeded"),
         (TOTAL_MINOR - 30_000, "terms", "sent"),
     ]
+
+
+def test_what_was_asked_for_and_not_decided_does_not_stand_in_for_what_was_promised(stage: Stage) -> None:
+    """Were it rejected later, nothing would have gone back."""
+    booking_id, paid = stage.confirmed()
+    small_id, large_id = new_id(), new_id()
+    stage.tell(stage.request(small_id, paid, 10_000), stage.request(large_id, paid, TOTAL_MINOR - 10_000))
+    stage.set_clock(stage.at(12 - 30))
+    (answer,) = stage.send(stage.let_go(booking_id))
+    assert answer.result is not None
+    assert answer.result["refund_minor"] == TOTAL_MINOR // 2
+    assert stage.refunds(booking_id) == [
+        (10_000, "customer", "withdrawn"),
+        (TOTAL_MINOR - 10_000, "customer", "withdrawn"),
+        (TOTAL_MINOR // 2, "terms", "sent"),
+    ]
+    assert faults(stage.url) == []
+
+
+def test_what_was_asked_for_beyond_the_terms_waits_for_staff(stage: Stage) -> None:
+    booking_id, paid = stage.confirmed()
+    refund_id = new_id()
+    stage.tell(stage.request(refund_id, paid, 50_000))
+    stage.set_clock(stage.at(12 - 30))
+    assert stage.tell(stage.let_go(booking_id)) == ["applied"]
+    assert stage.state("refund", refund_id) == "requested"
+    assert stage.tell(stage.approve(refund_id, paid)) == ["applied"]
 
 
 def test_a_booking_paid_on_site_has_nothing_to_give_back(stage: Stage) -> None:
@@ -134,13 +165,10 @@ def test_what_it_costs_more_is_an_invoice_of_its_own(stage: Stage) -> None:
         "state": "confirmed",
         "invoice_id": str(invoice_id),
     }
-    ((total_minor, own_id, lasts),) = stage.rows(
-        "SELECT total_minor, booking_id, expires_at - created_at FROM invoice WHERE id = :id", id=invoice_id
+    found = stage.rows(
+        "SELECT total_minor, booking_id, expires_at FROM invoice WHERE id = :id", id=invoice_id
     )
-    assert (total_minor, own_id) == (30_000, booking_id)
-    assert lasts.total_seconds() == stage.one(
-        "SELECT invoice_lifetime_seconds FROM studio WHERE id = :studio"
-    )
+    assert found == [(30_000, booking_id, stage.at(16))]
     assert stage.tell(
         stage.move(booking_id, stage.offer_of(18)),
         stage.start(attempt_id, invoice_id),
@@ -148,6 +176,20 @@ def test_what_it_costs_more_is_an_invoice_of_its_own(stage: Stage) -> None:
         stage.move(booking_id, stage.offer_of(18, total_minor=180_000)),
     ) == ["surcharge_unpaid", "applied", "applied", "applied"]
     assert stage.state("booking", booking_id) == "confirmed"
+
+
+def test_a_surcharge_can_be_paid_for_as_long_as_any_invoice(stage: Stage) -> None:
+    stage.set_studio(reschedule_hours_before=0)
+    booking_id, _ = stage.confirmed()
+    stage.set_clock(stage.at(10))
+    invoice_id = new_id()
+    assert stage.tell(stage.move(booking_id, stage.offer_of(16, total_minor=180_000), invoice_id)) == [
+        "applied"
+    ]
+    lasts = stage.one("SELECT expires_at - created_at FROM invoice WHERE id = :id", id=invoice_id)
+    assert lasts.total_seconds() == stage.one(
+        "SELECT invoice_lifetime_seconds FROM studio WHERE id = :studio"
+    )
 
 
 def test_what_was_paid_for_a_move_goes_back_first(stage: Stage) -> None:
@@ -204,8 +246,7 @@ def test_a_surcharge_that_expired_unpaid_is_owed_still(stage: Stage) -> None:
     booking_id, _ = stage.confirmed()
     first_id, second_id = new_id(), new_id()
     stage.tell(stage.move(booking_id, stage.offer_of(16, total_minor=180_000), first_id))
-    expires_at = stage.one("SELECT expires_at FROM invoice WHERE id = :id", id=first_id)
-    stage.set_clock(expires_at + timedelta(seconds=2))
+    stage.set_clock(stage.at(16) + timedelta(seconds=2))
     assert stage.tell(stage.expire(first_id)) == ["applied"]
     assert stage.state("booking", booking_id) == "confirmed"
     assert stage.tell(

@@ -424,21 +424,35 @@ def test_a_hold_whose_time_is_over_gets_one_expiry_per_window(terminal: Terminal
     assert terminal.apply_waiting() == []
 
 
-def test_a_hold_that_waits_for_money_is_looked_at_again_in_the_next_window(
-    terminal: Terminal, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_hold_that_waits_for_money_is_let_go_when_its_wait_is_over(terminal: Terminal) -> None:
     booking_id, invoice_id, attempt_id = terminal.shop.awaiting()
     assert terminal.shop.tell(terminal.shop.outcome("pending", attempt_id, invoice_id)) == ["applied"]
     terminal.shop.pass_deadline(booking_id)
-    monkeypatch.setattr(sweeps, "HOLD_WINDOW_SECONDS", 1)
     sweep()
-    # Its invoice, whose time is over too, is left to it.
-    assert set(terminal.apply_waiting()) == {"ExpireHold"}
+    # Nor is its invoice, whose time is over too: that is left to it.
+    assert terminal.apply_waiting() == []
     assert terminal.shop.state("booking", booking_id) == "awaiting_payment"
     terminal.shop.pass_deadline(booking_id, minutes=16)
-    until(lambda: sweep() or terminal.apply_waiting() != [], "the hold is looked at again")
+    sweep()
+    assert terminal.apply_waiting() == ["ExpireHold"]
     assert terminal.shop.state("booking", booking_id) == "expired"
     assert terminal.shop.state("invoice", invoice_id) == "expired"
+
+
+def test_a_hold_whose_expiry_was_refused_gets_another_in_the_next_window(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Money began to move after the sweep had looked."""
+    booking_id, invoice_id, attempt_id = terminal.shop.awaiting()
+    terminal.shop.pass_deadline(booking_id)
+    monkeypatch.setattr(sweeps, "HOLD_WINDOW_SECONDS", 1)
+    sweep()
+    assert terminal.shop.tell(terminal.shop.outcome("pending", attempt_id, invoice_id)) == ["applied"]
+    assert set(terminal.apply_waiting()) == {"ExpireHold"}
+    assert terminal.shop.state("booking", booking_id) == "awaiting_payment"
+    assert terminal.shop.tell(terminal.shop.outcome("declined", attempt_id, invoice_id)) == ["applied"]
+    until(lambda: sweep() or terminal.apply_waiting() != [], "the hold is looked at again")
+    assert terminal.shop.state("booking", booking_id) == "expired"
 
 
 def test_the_invoice_of_a_surcharge_expires_as_any_other(terminal: Terminal) -> None:

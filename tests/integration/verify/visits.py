@@ -30,7 +30,8 @@ from bus.messages import (
 )
 from cli.demo import DEMO_PROVIDER_ACCOUNT_ID, DEMO_STUDIO_ID
 from kit.ids import new_id
-from storage.studios import NewExtra, NewHall, create_extra, create_hall, set_clock_offset
+from storage.halls import NewExtra, NewHall, create_extra, create_hall
+from storage.studios import set_clock_offset
 from tests.integration.verify.applying import Applied
 
 HOUR_MINOR = 100_000

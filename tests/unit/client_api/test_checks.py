@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 
 from billing.invoices import INVOICE
-from billing.payments import ADMISSION_LIFETIME, LIVE, PAYMENT
+from billing.payments import ADMISSION_SECONDS, LIVE, PAYMENT
 from booking.rules.machine import PAYABLE_MIN
 from client_api.checks import decide_check, is_repeat
 from client_api.outcomes import reason_to_set_aside
@@ -16,7 +16,7 @@ from client_api.queries.payments import Attempt
 from providers.port import Callback, CallbackKind, CheckAnswer
 from tests.unit.client_api.attempts import NOW, attempt, check
 
-LIFETIME = timedelta(seconds=ADMISSION_LIFETIME)
+LIFETIME = timedelta(seconds=ADMISSION_SECONDS)
 MOMENT = timedelta(microseconds=1)
 
 

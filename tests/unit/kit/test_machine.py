@@ -78,6 +78,13 @@ def test_edges_pairs_and_triggers_are_read_from_the_table() -> None:
     assert THING.triggers_from("odd") == []
 
 
+def test_what_is_required_is_refused_before_anything_moves_and_guards_are_not_asked() -> None:
+    THING.require("new", "count")
+    with pytest.raises(TransitionRefused) as refused:
+        THING.require("odd", "count")
+    assert refused.value.facts == {"machine": "thing", "state": "odd", "trigger": "count"}
+
+
 def test_the_picture_names_every_edge_and_every_end() -> None:
     picture = THING.mermaid().splitlines()
     assert picture[0] == "stateDiagram-v2"

@@ -1,16 +1,18 @@
 """What travels: one Message-ID per notification, and headers that nobody's name can write into."""
 
 import email
+import re
 from datetime import UTC, datetime
+from email.header import decode_header, make_header
 from email.message import EmailMessage
 from email.policy import default
 from uuid import UUID
 
 import pytest
 
-from notifications.email import RecipientRefused, compose, sender_address
+from notifications.email import NAME_LENGTH_LIMIT, RecipientRefused, compose, sender_address
+from notifications.formats import one_line
 from notifications.rendering import Letter
-from notifications.writing import one_line
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 NOTIFICATION = UUID("0190f3a0-0000-7000-8000-000000000001")
@@ -111,3 +113,25 @@ def test_an_installation_without_an_address_does_not_start() -> None:
 def test_one_line_is_one_line_and_no_longer() -> None:
     assert one_line("a\r\n\tb \u200f\u2028 c") == "a b c"
     assert one_line("x" * 300) == "x" * 199 + "…"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "Бронирование отменено: «Большой зал», 2 декабря, 18:00",
+        "Студия «Синкопа» на Невском проспекте, дом 28",
+        "Booking canceled: “Big hall of the old house”, 2 December",
+    ],
+)
+def test_no_space_between_words_is_lost_on_the_way(words: str) -> None:
+    message = travelled(name=words[:NAME_LENGTH_LIMIT], letter=Letter(words, "", ""))
+    assert message["Subject"] == words
+    raw = bytes(compose(LETTER, NOTIFICATION, SENDER, words, "a@example.org", NOW))
+    assert str(make_header(decode_header(message_to(raw)))) == f"{words} <a@example.org>"
+
+
+def message_to(raw: bytes) -> str:
+    """The header as it travels, unfolded: the parser of today's standard library splits long names."""
+    found = re.search(rb"^To: ([^\r]*(?:\r\n[ \t][^\r]*)*)", raw, re.MULTILINE)
+    assert found is not None
+    return found[1].replace(b"\r\n", b"").decode("ascii")

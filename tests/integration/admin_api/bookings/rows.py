@@ -8,7 +8,7 @@ from sqlalchemy import text
 
 from booking.rules.machine import HELD
 from kit.ids import new_id
-from storage.studios import NewHall, create_hall
+from storage.halls import NewHall, create_hall
 from tests.integration.state_updater.shops import Shop
 
 TOTAL_MINOR = 300_000

@@ -28,9 +28,9 @@ from kit.ids import new_id
 from runtime.settings import AdminSettings
 from storage.audit import write_audit
 from storage.database import connect_as, create_role_engine
+from storage.halls import NewExtra, NewHall, NewTariff, create_extra, create_hall, create_tariff
 from storage.provider_calls import Subject
 from storage.staff import invite
-from storage.studios import NewExtra, NewHall, NewTariff, create_extra, create_hall, create_tariff
 from tests.integration.admin_api.conftest import Office
 from tests.integration.integrations.hearing import hear
 from tests.integration.state_updater.shops import PRICE_MINOR, Shop

@@ -17,7 +17,7 @@ from sqlalchemy import text
 from bus.messages import CheckOutBooking, HoldBooking, InvoiceLine, Offer, decode_command
 from kit.ids import new_id, sha256
 from state_updater.apply import Received
-from storage.studios import NewHall, NewTariff, create_hall, create_tariff
+from storage.halls import NewHall, NewTariff, create_hall, create_tariff
 from tests.integration.admin_api.conftest import Office
 from tests.integration.admin_api.pages.conftest import Browse, foresee, hidden_fields, send_form
 
@@ -136,6 +136,36 @@ def test_line_that_means_nothing_is_told_by_its_number_and_stays_in_the_form(
     assert answer.status_code == 422
     assert f"Line {line} cannot be read" in answer.text
     assert typed.splitlines()[-1] in html.unescape(answer.text)
+
+
+def test_holds_are_told_and_taken_in_minutes_and_hours(house: House) -> None:
+    browser, studio_id = house.browser, house.office.shop.studio_id
+    path, page = f"/admin/do/change_booking_terms/{studio_id}", f"/admin/booking_terms/details/{studio_id}"
+    form = browser.get(path)
+    assert all(f'value="{told}"' in form.text for told in ("15 min", "24 h", "10 min"))
+    typed = {**hidden_fields(form), "hold_seconds": "20", "holds_limit": "3", "late_money": "staff"}
+    assert "A length such as 15 min or 24 h" in words(browser.post(path, data=typed))
+    done = browser.post(path, data={**typed, "hold_seconds": "20 мин", "staff_hold_seconds": "36 h"})
+    assert done.headers["location"].startswith(page), words(done)
+    told = words(browser.get(page))
+    assert "How long a customer holds a time 20 min" in told
+    assert "How long, when staff holds it 36 h" in told
+
+
+def test_hall_that_is_opened_again_leads_to_the_list_of_what_is_closed(house: House) -> None:
+    browser = house.browser
+    closing = {"starts_at": f"{DAY} 09:00", "ends_at": f"{DAY} 18:00"}
+    send_form(browser, f"/admin/do/block_hall/{house.hall_id}", **closing)
+    assert house.apply_all() == ["BlockHall"]
+    [(blackout_id,)] = house.office.shop.rows(
+        "SELECT id FROM occupancy WHERE hall_id = :hall AND kind = 'blackout'", hall=house.hall_id
+    )
+    path = f"/admin/do/unblock_hall/{blackout_id}"
+    shown = browser.get(path)
+    assert "Nothing would change" not in words(shown)
+    done = browser.post(path, data=hidden_fields(shown))
+    assert house.apply_all() == ["UnblockHall"]
+    assert browser.get(done.headers["location"]).status_code == 200
 
 
 def test_tariff_is_read_in_money_and_shown_before_it_is_set(house: House) -> None:

@@ -6,7 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from admin_api.pages.notations import NOTATIONS, NotInNotation
+from admin_api.pages.notations import (
+    NOTATIONS,
+    NotALength,
+    NotInNotation,
+    read_seconds,
+    write_seconds,
+)
 
 WEEKEND = {"weekdays": [6, 7], "opens": "10:00", "closes": "24:00"}
 
@@ -137,3 +143,22 @@ def _clock(minute: int) -> str:
 def test_hours_come_back_as_they_were(rules: list[dict[str, Any]], language: Literal["ru", "en"]) -> None:
     hours = NOTATIONS["hours"]
     assert hours.read("\n".join(hours.write(rules, language, "RUB")), "RUB") == rules
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("15 min", 900), ("15мин.", 900), ("24 ч", 86_400), ("720 hours", 2_592_000), ("90 с", 90)],
+)
+def test_length_is_read_in_seconds(text: str, seconds: int) -> None:
+    assert read_seconds(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["15", "min", "15 days", "1,5 h", "-5 min", ""])
+def test_what_is_no_length_is_refused(text: str) -> None:
+    with pytest.raises(NotALength):
+        read_seconds(text)
+
+
+@given(st.integers(0, 2_592_000), st.sampled_from(["ru", "en"]))
+def test_length_is_written_as_it_is_read(seconds: int, language: Literal["ru", "en"]) -> None:
+    assert read_seconds(write_seconds(seconds, language)) == seconds

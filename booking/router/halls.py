@@ -153,7 +153,6 @@ def check_length(rules: HallRules, minutes: int) -> None:
 
 def _view(hall: Hall, tariff: Tariff | None, extras: Sequence[Extra]) -> HallView:
     rules = hall.rules
-    prices = [tariff.per_hour_minor, *(rate.per_hour_minor for rate in tariff.rates)] if tariff else []
     return HallView(
         id=hall.id,
         name=hall.name,
@@ -167,7 +166,7 @@ def _view(hall: Hall, tariff: Tariff | None, extras: Sequence[Extra]) -> HallVie
         notice_minutes=rules.notice_minutes,
         horizon_days=rules.horizon_days,
         timezone=rules.timezone,
-        price_from_minor=min(prices, default=None),
+        price_from_minor=tariff.from_minor if tariff else None,
         currency=hall.currency,
         extras=[
             ExtraView(
