@@ -9,7 +9,6 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Row, text
 
-from billing.payments import ADMISSION_SECONDS, IN_FLIGHT
 from booking.queries import Policy
 from booking.rules.machine import BOOKING, HELD, allowed_actions
 from booking.rules.money import check_move_by_customer, to_charge, to_give_back
@@ -17,10 +16,11 @@ from booking.rules.terms import read_terms, refund_percent
 from booking.views import BookingListView, BookingView, CancellationView
 from kit.errors import Refused
 from storage.bookings import get_booking_money
+from storage.invoices import MOVING, money_may_move
 from web.problems import not_found
 
 # Extras of a booking that is over are those that it had last.
-_COLUMNS = """
+_COLUMNS = f"""
     SELECT booking.id, booking.hall_id, hall.name AS hall_name, booking.state, booking.starts_at,
         booking.ends_at, people, booking.lines, booking.total_minor, booking.currency, terms, payment,
         refund_percent_max, hold_expires_at, booking.created_at, money.*,
@@ -29,11 +29,8 @@ _COLUMNS = """
             FROM extra_use WHERE extra_use.booking_id = booking.id AND extra_use.created_at >= (
                 SELECT max(occupancy.created_at) FROM occupancy WHERE occupancy.booking_id = booking.id)
         ) AS extras,
-        (EXISTS (SELECT FROM payment_attempt JOIN invoice ON invoice.id = payment_attempt.invoice_id
-            WHERE invoice.booking_id = booking.id AND payment_attempt.state = ANY (:in_flight))
-        OR EXISTS (SELECT FROM check_admission JOIN invoice ON invoice.id = check_admission.invoice_id
-            WHERE invoice.booking_id = booking.id AND closed_at IS NULL AND admitted_at > :admitted_after)
-        ) AS payment_in_flight
+        EXISTS (SELECT FROM invoice WHERE invoice.booking_id = booking.id
+            AND {money_may_move("invoice.id", "CAST(:now AS timestamptz)")}) AS payment_in_flight
     FROM booking JOIN hall ON hall.id = booking.hall_id
     CROSS JOIN LATERAL (
         SELECT (array_agg(id ORDER BY invoice.state <> 'open', invoice.id DESC))[1] AS invoice_id,
@@ -44,7 +41,7 @@ _COLUMNS = """
         FROM invoice WHERE invoice.booking_id = booking.id
     ) AS money
     WHERE booking.customer_id = :customer_id
-"""
+"""  # noqa: S608
 _LIST = text(f"""
     {_COLUMNS} AND (CAST(:cursor AS uuid) IS NULL OR booking.id < :cursor)
     ORDER BY booking.id DESC LIMIT :limit + 1
@@ -118,11 +115,7 @@ def _percent(row: Row[tuple[object, ...]], now: datetime) -> int:
 
 
 def _asked(customer_id: UUID, now: datetime) -> dict[str, object]:
-    return {
-        "customer_id": customer_id,
-        "in_flight": sorted(IN_FLIGHT),
-        "admitted_after": now - timedelta(seconds=ADMISSION_SECONDS),
-    }
+    return {"customer_id": customer_id, "now": now, **MOVING}
 
 
 def _get(

@@ -9,7 +9,6 @@ from typing import Final
 
 from sqlalchemy import Connection, Row, text
 
-from billing.payments import ADMISSION_SECONDS, IN_FLIGHT
 from notifications.looking_at_bookings import get_booking
 from notifications.money import Money
 from notifications.situations import (
@@ -25,6 +24,7 @@ from notifications.situations import (
     Studio,
     SubscriptionNow,
 )
+from storage.invoices import MOVING, money_may_move
 from storage.notifications import Claimed
 
 # Of an invoice outside any subscription; a letter is no place for a hundred lines.
@@ -93,12 +93,7 @@ _LOOK: Final = """
             FROM (SELECT * FROM invoice_line line WHERE line.invoice_id = i.id AND i.subscription_id IS NULL
                 ORDER BY line.position LIMIT :lines_limit) first) AS lines,
         (SELECT count(*) FROM invoice_line line WHERE line.invoice_id = i.id) AS line_count,
-        EXISTS (SELECT FROM payment_attempt other WHERE other.invoice_id = i.id
-            AND other.state = ANY(:in_flight))
-            OR EXISTS (SELECT FROM check_admission admitted WHERE admitted.invoice_id = i.id
-                AND admitted.closed_at IS NULL AND admitted.admitted_at > CAST(:now AS timestamptz)
-                    + make_interval(secs => COALESCE(clock_offset.offset_seconds, 0) - :admission_seconds))
-            AS money_in_flight,
+        {money_may_move} AS money_in_flight,
         EXISTS (SELECT FROM notification told WHERE told.studio_id = studio.id AND told.kind = 'renewal'
             AND told.subject_id = i.subscription_id
             AND CAST(told.facts ->> 'period_end' AS timestamptz) = i.period_start
@@ -130,7 +125,11 @@ _LOOK: Final = """
     LEFT JOIN provider_payment p ON p.id = named.payment_id
     LEFT JOIN refund r ON r.id = named.refund_id
 """
-_LOOKS: Final = {about: text(_LOOK.format(named=named)) for about, named in _NAMED.items()}
+_NOW: Final = "CAST(:now AS timestamptz) + make_interval(secs => COALESCE(clock_offset.offset_seconds, 0))"
+_MOVING: Final = money_may_move("i.id", _NOW)
+_LOOKS: Final = {
+    about: text(_LOOK.format(named=named, money_may_move=_MOVING)) for about, named in _NAMED.items()
+}
 
 
 def find_situation(
@@ -150,8 +149,7 @@ def find_situation(
             "occurred_at": claimed.facts.get("occurred_at"),
             "period_end": period_end,
             "now": now,
-            "in_flight": sorted(IN_FLIGHT),
-            "admission_seconds": ADMISSION_SECONDS,
+            **MOVING,
             "lines_limit": LINES_LIMIT,
         },
     ).one_or_none()

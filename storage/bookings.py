@@ -11,10 +11,10 @@ from uuid import UUID
 
 from sqlalchemy import Connection, TextClause, text
 
-from billing.payments import ADMISSION_SECONDS, IN_FLIGHT
 from billing.refunds import GOING_BACK, WITHDRAWABLE
 from booking.rules.machine import COMPLETE_AFTER, EXPIRY_WAIT, HELD
 from booking.rules.money import BookingMoney
+from storage.invoices import MOVING, money_may_move
 
 DUE_LIMIT: Final = 200
 
@@ -62,11 +62,9 @@ def _due(states: str, column: str, condition: str = "true") -> TextClause:
 # page when a provider is away, and keep others from being let go.
 _DOES_NOT_WAIT = f"""
     b.hold_expires_at <= clock_timestamp() + {_OFFSET} - make_interval(secs => :wait)
-    OR NOT EXISTS (SELECT FROM invoice i WHERE i.booking_id = b.id AND i.state = 'open' AND (
-        EXISTS (SELECT FROM payment_attempt a WHERE a.invoice_id = i.id AND a.state = ANY (:in_flight))
-        OR EXISTS (SELECT FROM check_admission c WHERE c.invoice_id = i.id AND c.closed_at IS NULL
-            AND c.admitted_at > clock_timestamp() + {_OFFSET} - make_interval(secs => :admitted))))
-"""  # noqa: S608
+    OR NOT EXISTS (SELECT FROM invoice i WHERE i.booking_id = b.id AND i.state = 'open'
+        AND {money_may_move("i.id", f"clock_timestamp() + {_OFFSET}")})
+"""
 
 # Written as the conditions of their indexes are.
 _OVERDUE = _due(
@@ -107,8 +105,7 @@ def overdue_holds(connection: Connection) -> list[DueBooking]:
         "after": 0,
         "limit": DUE_LIMIT,
         "wait": EXPIRY_WAIT.total_seconds(),
-        "in_flight": sorted(IN_FLIGHT),
-        "admitted": ADMISSION_SECONDS,
+        **MOVING,
     }
     rows = connection.execute(_OVERDUE, asked)
     return [DueBooking(*row) for row in rows]

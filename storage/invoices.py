@@ -1,11 +1,53 @@
-"""What both APIs ask of invoices before they accept a command. Hints: the updater reads again under locks.
+"""What is asked of invoices before a command about one is accepted. Hints: the updater reads again
+under locks.
 
-Called in the transaction of the studio, whose row-level security stands under it.
+Called by both APIs, in the transaction of the studio, whose row-level security stands under it, and by the
+worker's sweep.
 """
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
 from uuid import UUID
 
 from sqlalchemy import Connection, text
+
+from billing.payments import ADMISSION_SECONDS, IN_FLIGHT
+
+DUE_LIMIT: Final = 200
+
+
+@dataclass(frozen=True, slots=True)
+class ExpiredInvoice:
+    """An invoice that is to be expired. `correlation_id` is the one that it began with."""
+
+    id: UUID
+    studio_id: UUID
+    customer_id: UUID
+    subscription_id: UUID | None
+    correlation_id: str
+
+
+# What the parameters of `money_may_move` are bound to.
+MOVING: Final[Mapping[str, object]] = {
+    "in_flight": sorted(IN_FLIGHT),
+    "admission_seconds": ADMISSION_SECONDS,
+}
+
+
+def money_may_move(invoice_id: str, now: str) -> str:
+    """SQL for whether a provider may be taking money for an invoice; both arguments are SQL of the caller's.
+
+    An open page alone does not count. Binds MOVING.
+    """
+    return f"""(
+        EXISTS (SELECT FROM payment_attempt moving
+            WHERE moving.invoice_id = {invoice_id} AND moving.state = ANY (:in_flight))
+        OR EXISTS (SELECT FROM check_admission leave
+            WHERE leave.invoice_id = {invoice_id} AND leave.closed_at IS NULL
+                AND leave.admitted_at > {now} - make_interval(secs => :admission_seconds)))
+    """  # noqa: S608
+
 
 _OPEN = text("""
     SELECT id FROM invoice WHERE subscription_id = :subscription_id AND state IN ('draft', 'open')
@@ -16,6 +58,26 @@ _REFUNDABLE = text("""
     WHERE p.invoice_id = :invoice_id AND p.amount_minor - p.refunded_minor - p.reserved_minor >= :amount_minor
     ORDER BY p.received_at DESC, p.id LIMIT 1
 """)
+# Those that wait for money are not found: when a provider is away they would fill every page, and keep others
+# from being closed.
+_NOW = "clock_timestamp() + make_interval(secs => coalesce(o.offset_seconds, 0))"
+_EXPIRED = text(f"""
+    SELECT i.id, i.studio_id, i.customer_id, i.subscription_id,
+        (SELECT correlation_id FROM state_event e WHERE e.aggregate_id = i.id AND e.version = 1)
+    FROM invoice i
+    LEFT JOIN clock_offset o ON o.studio_id = i.studio_id
+    LEFT JOIN booking b ON b.id = i.booking_id
+    WHERE i.state = 'open' AND b.state IS DISTINCT FROM 'awaiting_payment' AND i.expires_at <= {_NOW}
+        AND NOT {money_may_move("i.id", _NOW)}
+    ORDER BY i.expires_at, i.id LIMIT :limit
+""")  # noqa: S608
+
+
+def expired_invoices(connection: Connection) -> list[ExpiredInvoice]:
+    """Open invoices whose time is over by their studio's clock, and for which no money may be moving
+    any more; the longest first. That of a booking which awaits payment is closed when the hold is."""
+    rows = connection.execute(_EXPIRED, {"limit": DUE_LIMIT, **MOVING})
+    return [ExpiredInvoice(*row) for row in rows]
 
 
 def find_open_invoice(connection: Connection, subscription_id: UUID) -> UUID | None:

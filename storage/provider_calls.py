@@ -53,17 +53,6 @@ class History:
     has_definite_answer: bool
 
 
-@dataclass(frozen=True, slots=True)
-class ExpiredInvoice:
-    """An invoice that is to be expired."""
-
-    id: UUID
-    studio_id: UUID
-    customer_id: UUID
-    subscription_id: UUID | None
-    correlation_id: str
-
-
 _HISTORY = {
     column: text(f"""
         SELECT count(*), min(started_at) FILTER (WHERE kind <> 'look_up'),
@@ -202,16 +191,6 @@ _CLAIM_DUE = text(f"""
     RETURNING attempt_id, refund_id, studio_id,
         {_story_of("coalesce(attempt_id, refund_id)")}
 """)  # noqa: S608
-_EXPIRED_INVOICES = text(f"""
-    SELECT i.id, i.studio_id, i.customer_id, i.subscription_id,
-        {_story_of("i.id")}
-    FROM invoice i
-    LEFT JOIN clock_offset o ON o.studio_id = i.studio_id
-    LEFT JOIN booking b ON b.id = i.booking_id
-    WHERE i.state = 'open' AND b.state IS DISTINCT FROM 'awaiting_payment'
-      AND i.expires_at <= clock_timestamp() + make_interval(secs => coalesce(o.offset_seconds, 0))
-    ORDER BY i.expires_at LIMIT :limit
-""")  # noqa: S608
 
 
 def lost_starts(connection: Connection, lost_seconds: float) -> list[Subject]:
@@ -239,15 +218,6 @@ def claim_due(connection: Connection, claim_seconds: float) -> list[Subject]:
     """Subjects to look up now; nobody else gets them for `claim_seconds`."""
     rows = connection.execute(_CLAIM_DUE, {"claim_seconds": claim_seconds, "limit": DUE_LIMIT})
     return [_subject_of(row) for row in rows]
-
-
-def expired_invoices(connection: Connection) -> list[ExpiredInvoice]:
-    """Open invoices whose time is over by their studio's clock, the longest first.
-
-    That of a booking which awaits payment is closed when the hold is.
-    """
-    rows = connection.execute(_EXPIRED_INVOICES, {"limit": DUE_LIMIT})
-    return [ExpiredInvoice(*row) for row in rows]
 
 
 def _subject_of(row: Row[tuple[object, ...]]) -> Subject:

@@ -4,8 +4,6 @@ The worker uses threads: its tasks wait for providers, and one process holds one
 """
 
 import sys
-import tempfile
-from pathlib import Path
 
 import structlog
 from celery.signals import setup_logging
@@ -44,10 +42,9 @@ def main() -> None:
             ]
         )
     else:
-        # Beat remembers nothing that matters: its schedule is code, and what is due is in rows.
-        with tempfile.TemporaryDirectory(prefix="billbus-beat-") as folder:
-            structlog.get_logger(__name__).info("beat begins", every_seconds=settings.sweep_every_seconds)
-            app.Beat(schedule=str(Path(folder) / "schedule"), loglevel=settings.log_level).run()
+        structlog.get_logger(__name__).info("beat begins", every_seconds=settings.sweep_every_seconds)
+        # It remembers nothing: its schedule is code, and what is due is in rows.
+        app.Beat(scheduler="celery.beat:Scheduler", loglevel=settings.log_level).run()
 
 
 def _keep_logging(**_arguments: object) -> None:

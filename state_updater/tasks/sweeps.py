@@ -26,11 +26,11 @@ from runtime.metrics import LAST_SWEEP
 from state_updater.tasks.app import QUEUE
 from state_updater.tasks.desk import Desk, desk
 from storage.bookings import finished_bookings, overdue_holds
+from storage.invoices import expired_invoices
 from storage.provider_calls import (
     Call,
     Subject,
     claim_due,
-    expired_invoices,
     leases_over,
     lost_refunds,
     lost_starts,

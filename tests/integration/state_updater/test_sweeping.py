@@ -1,4 +1,4 @@
-"""Which holds and visits the worker's sweep finds, however many there are."""
+"""Which holds, invoices and visits the worker's sweep finds, however many there are."""
 
 from datetime import timedelta
 from uuid import UUID
@@ -6,8 +6,11 @@ from uuid import UUID
 import pytest
 
 import storage.bookings
+import storage.invoices
 from booking.rules.machine import EXPIRY_WAIT
+from kit.ids import new_id
 from storage.bookings import finished_bookings, overdue_holds
+from storage.invoices import expired_invoices
 from tests.integration.state_updater.stages import Stage
 
 
@@ -59,6 +62,25 @@ def test_the_longest_overdue_come_first_and_all_of_them_in_the_end(
         found += due
         assert stage.tell(*(stage.expire_hold(each) for each in due)) == ["applied"] * len(due)
     assert found == held
+
+
+@pytest.mark.parametrize("why", ["sent", "admitted"])
+def test_an_invoice_that_waits_for_money_keeps_no_other_from_being_closed(
+    stage: Stage, why: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(storage.invoices, "DUE_LIMIT", 1)
+    waiting_id, left_id, attempt_id = new_id(), new_id(), new_id()
+    start = stage.start(attempt_id, waiting_id, "link" if why == "sent" else "widget")
+    assert stage.tell(stage.issue(waiting_id), start, stage.issue(left_id)) == ["applied"] * 3
+    if why == "admitted":
+        stage.admit(waiting_id, attempt_id)
+    for invoice_id in (waiting_id, left_id):
+        stage.rows("UPDATE invoice SET expires_at = clock_timestamp() WHERE id = :id", id=invoice_id)
+    with stage.worker.begin() as connection:
+        assert [due.id for due in expired_invoices(connection)] == [left_id]
+    assert stage.tell(stage.expire(waiting_id), stage.expire(left_id)) == ["payment_in_progress", "applied"]
+    with stage.worker.begin() as connection:
+        assert expired_invoices(connection) == []
 
 
 def test_visits_are_finished_page_by_page(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
