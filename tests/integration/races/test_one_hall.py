@@ -113,22 +113,21 @@ def _consuming(url: str, lines: Sequence[Line]) -> Iterator[None]:
 
 
 def _send_from_all(stage: Stage, offers: list[Offer], lines: Sequence[Line]) -> None:
-    """Each client on a connection of its own, all at once; a customer's commands take one line."""
+    """All clients at once, over the pool of one process; a customer's commands take one line."""
     start = threading.Barrier(CLIENT_COUNT)
     customers = [stage.add_customer() for _ in range(CLIENT_COUNT)]
+    assert stage.api, "it is made before many threads want it"
 
     def send(number: int) -> None:
-        client = Stage(stage.url, studio_id=stage.studio_id, hall_id=stage.hall_id)
         wanted = random.Random(number).sample(offers, TRIES_EACH)
         start.wait()
         for turn, offer in enumerate(wanted):
             booking_id = new_id()
-            commands: list[Command] = [client.hold(booking_id, offer, customer_id=customers[number])]
+            commands: list[Command] = [stage.hold(booking_id, offer, customer_id=customers[number])]
             if turn > 0 or number >= KEPT_COUNT:
-                commands.append(client.let_go(booking_id, customer_id=customers[number]))
+                commands.append(stage.let_go(booking_id, customer_id=customers[number]))
             for command in commands:
-                lines[command.partition % len(lines)].put(delivery_of(client.accept(command)))
-        client.close()
+                lines[command.partition % len(lines)].put(delivery_of(stage.accept(command)))
 
     with ThreadPoolExecutor(CLIENT_COUNT) as pool:
         for done in [pool.submit(send, number) for number in range(CLIENT_COUNT)]:
