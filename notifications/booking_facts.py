@@ -35,6 +35,7 @@ _NOTHING: Final[Mapping[str, object]] = dict.fromkeys(
         "was_lost",
         "is_lost",
         "is_unpaid",
+        "is_short",
     ]
 )
 
@@ -74,6 +75,8 @@ def booking_facts(now: Situation, language: Language) -> Mapping[str, object]:
         "was_lost": booking.was_lost,
         "is_lost": booking.state in ("expired", "canceled"),
         "is_unpaid": booking.state in HELD,
+        # Not all of it is paid, though it stands: a surcharge whose time is over.
+        "is_short": booking.payment == "online" and booking.paid.amount_minor < booking.total.amount_minor,
     }
 
 

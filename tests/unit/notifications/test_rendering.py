@@ -290,11 +290,16 @@ def test_late_money_goes_back_or_is_looked_at_as_the_studio_does_it() -> None:
     left = letter("booking_money_late", payment={"is_going_back": False}).text
     assert "Возвращаем" not in left
     assert "разберёмся" in left
-    twice = letter("booking_money_late", booking={"state": "confirmed"})
+    twice = letter("booking_money_late", booking={"state": "confirmed", "paid": PRICE})
     assert "Время уже не за вами" not in twice.text
     assert "Лишний платёж" in twice.subject
     other = letter("booking_money_late", booking={"state": "awaiting_payment"})
     assert "сумма не та" in other.text
+    surcharge = letter(
+        "booking_money_late", booking={"state": "confirmed", "total": Money(200_000, "RUB"), "paid": PRICE}
+    )
+    assert "срок оплаты этого счёта уже вышел" in surcharge.text
+    assert "Лишний" not in surcharge.subject
 
 
 def test_a_time_that_staff_holds_is_told_before_anybody_said_how_to_pay() -> None:
