@@ -24,7 +24,7 @@ import psycopg
 from benchmarks.booked import Measured, Round
 from benchmarks.ground import Ground, private_ground
 from benchmarks.halls import make_halls
-from benchmarks.people import STUDIO, Person, register
+from benchmarks.people import STUDIO, register
 from benchmarks.pgbench import fill_pgbench, run_pgbench
 from benchmarks.stories import ON_SITE, ONLINE, Client, Payment
 from benchmarks.twin import running_twin
@@ -47,7 +47,6 @@ class Run:
     place: Place
     crew: Crew
     hall_ids: Sequence[UUID]
-    people: Sequence[Person]
     starts: Sequence[Iterator[datetime]]
     pgbench: list[float] = field(default_factory=list)
     rounds: dict[Payment, list[Round]] = field(default_factory=lambda: {ONLINE: [], ON_SITE: []})
@@ -66,6 +65,7 @@ class Run:
             measured.check(self.story_count)
 
     def _clients(self, payment: Payment, twin_port: int) -> list[Client]:
+        """New ones each time: nobody may promise to pay for many times on site."""
         return [
             Client(
                 payment=payment,
@@ -75,7 +75,7 @@ class Run:
                 api_port=self.crew.ports[number % len(self.crew.ports)],
                 twin_port=twin_port,
             )
-            for number, person in enumerate(self.people)
+            for number, person in enumerate(register(self.crew.ports[0], CLIENT_COUNT))
         ]
 
 
@@ -90,8 +90,7 @@ def running(ground: Ground) -> Iterator[Run]:
         owner.execute("UPDATE studio SET pays_on_site = true WHERE id = %s", [STUDIO.id("studio")])
     place = Place(url, ground.amqp_url, ground.directory)
     with place.crew(PROCESSES) as crew:
-        people = register(crew.ports[0], CLIENT_COUNT)
-        yield Run(ground, place, crew, hall_ids, people, [_starts_of(n) for n in range(CLIENT_COUNT)])
+        yield Run(ground, place, crew, hall_ids, [_starts_of(n) for n in range(CLIENT_COUNT)])
 
 
 def _starts_of(number: int) -> Iterator[datetime]:

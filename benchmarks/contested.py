@@ -46,6 +46,7 @@ KILL_EVERY_SECONDS = 3.0
 TRY_SECONDS_MAX = 60.0
 RETRY_SECONDS = 0.05
 HELD, TAKEN = 201, 409
+_TAKEN_CODE = "slot_taken"
 _SEED = 20_260_101
 
 Slot = tuple[datetime, datetime]
@@ -129,17 +130,22 @@ class Runner:
         return write_request("POST", HOST, "/api/v1/bookings", headers, json.dumps({"quote": quote})).encode()
 
     async def _insist(self, request: bytes) -> int:
-        """Sends the same request until the command behind it is applied or refused."""
+        """Sends the same request until the command behind it is applied or refused.
+
+        Raises RuntimeError when it is refused for anything else than that the time is taken.
+        """
         while True:
             try:
-                status = await (await self._connected()).ask(request)
+                answer = await (await self._connected()).exchange(request)
             except OSError:
                 self._connection = None
                 await asyncio.sleep(RETRY_SECONDS)
                 continue
-            self._race.statuses[status] += 1
-            if status in (HELD, TAKEN):
-                return status
+            self._race.statuses[answer.status] += 1
+            if answer.status == TAKEN and (code := json.loads(answer.body)["code"]) != _TAKEN_CODE:
+                raise RuntimeError(f"refused as {code}, which says nothing of the hall")
+            if answer.status in (HELD, TAKEN):
+                return answer.status
             await asyncio.sleep(RETRY_SECONDS)
 
     async def _connected(self) -> Connection:

@@ -13,7 +13,7 @@ from kit.ids import derived_id
 from storage.halls import NewHall, NewTariff, create_hall, create_tariff
 
 PER_HOUR_MINOR = 200_000
-# As many as a customer may hold at once.
+# As many as a customer may hold at once, and promise to pay for on site.
 HOLDS_LIMIT = 100
 ALL_DAY: Final[Sequence[Mapping[str, object]]] = [
     {"weekdays": [1, 2, 3, 4, 5, 6, 7], "opens": "00:00", "closes": "24:00"}
@@ -21,7 +21,8 @@ ALL_DAY: Final[Sequence[Mapping[str, object]]] = [
 
 
 def make_halls(database_url: str, count: int, hours: Sequence[Mapping[str, object]] = ALL_DAY) -> list[UUID]:
-    """Halls of STUDIO with one price for every hour; a customer may hold HOLDS_LIMIT times."""
+    """Halls of STUDIO with one price for every hour; a customer may hold HOLDS_LIMIT times, and promise to
+    pay for as many on site."""
     studio_id = STUDIO.id("studio")
     hall_ids = [derived_id("hall of a benchmark", number) for number in range(count)]
     with owner_engine(database_url).begin() as connection:
@@ -45,5 +46,8 @@ def make_halls(database_url: str, count: int, hours: Sequence[Mapping[str, objec
             create_hall(connection, hall)
             create_tariff(connection, tariff)
     with psycopg.connect(database_url) as owner:
-        owner.execute("UPDATE studio SET holds_limit = %s WHERE id = %s", [HOLDS_LIMIT, studio_id])
+        limits = {"limit": HOLDS_LIMIT, "id": studio_id}
+        owner.execute(
+            "UPDATE studio SET holds_limit = %(limit)s, on_site_limit = %(limit)s WHERE id = %(id)s", limits
+        )
     return hall_ids

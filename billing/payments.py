@@ -52,8 +52,10 @@ PAYMENT = Machine(
 LIVE = frozenset({"intent", "sent", "requires_action", "pending", "unknown"})
 # Money may be moving: superseding, voiding, expiring and canceling wait.
 IN_FLIGHT = frozenset({"sent", "pending", "unknown"})
-# For so long a provider that was told "yes, take this money" may take it; then somebody else may ask.
+# For so long a provider that was told "yes, take this money" may take it; then somebody else may ask. Whether
+# it has is not known until it says so: it is asked, and from the first time on for so many days.
 ADMISSION_SECONDS = 300
+ADMISSION_ASKED_DAYS = 7
 
 
 def received_payment_id(provider_account_id: UUID, transaction_id: str) -> UUID:

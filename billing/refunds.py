@@ -1,5 +1,7 @@
 """The refund: money given back, asked for by a customer or staff, or made in the provider's cabinet."""
 
+from datetime import timedelta
+
 from kit.machine import NOWHERE, Machine, Transition
 
 TABLE: list[Transition] = [
@@ -27,5 +29,9 @@ RESERVING = frozenset({"requested", "approved", "sent", "unknown"})
 GOING_BACK = RESERVING | {"succeeded"}
 # Nobody has decided on these, or they have not gone out: a refund made elsewhere takes their place.
 WITHDRAWABLE = frozenset({"requested", "approved"})
+
+# For so long an unknown refund may still be sent again under its request id; then people may say what they
+# see at the provider.
+SEEN_AFTER = timedelta(hours=1)
 
 TRIGGER_OF_OUTCOME = {"succeeded": "succeed", "declined": "decline", "unknown": "lose_answer"}

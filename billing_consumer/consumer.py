@@ -21,7 +21,13 @@ from kit.errors import InvalidMessage
 from kit.ids import sha256
 from runtime.crash_points import crash_point
 from runtime.logging import bind, without_values
-from runtime.metrics import ATTEMPT_OUTCOMES, COMMAND_AGE_SECONDS, COMMANDS_ANSWERED, GROUP_SIZE
+from runtime.metrics import (
+    ATTEMPT_OUTCOMES,
+    COMMAND_AGE_SECONDS,
+    COMMANDS_ANSWERED,
+    GROUP_SIZE,
+    count_database_error,
+)
 from state_updater.apply import Answer, Applied, Received, apply_group
 from storage.database import is_momentary
 
@@ -177,11 +183,16 @@ class BillingConsumer:
             try:
                 self._connection = self._connect()
             except psycopg.OperationalError as error:
+                count_database_error(error)
                 raise PostgresAway from error
         return self._connection
 
     def _forget_or_raise(self, error: Exception) -> None:
-        """Rolls back, so that the connection can be used again; raises PostgresAway if it is gone."""
+        """Counts the error and rolls back, so that the connection can be used again.
+
+        Raises PostgresAway if it is gone.
+        """
+        count_database_error(error)
         connection = self._connection
         if connection is None:
             raise PostgresAway from error

@@ -1,7 +1,7 @@
 """Free time as it is shown: runs with what an hour costs, starts for a duration, and what else there is.
 
-Called by the routes. What is free is found by the very function that checks a quote, so that whatever is
-shown can be quoted, and nothing else.
+Called by the routes, and by the admin for bookings on a client's behalf. What is free is found by the very
+function that checks a quote, so that whatever is shown can be quoted, and nothing else.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,10 +16,12 @@ from zoneinfo import ZoneInfo
 import orjson
 from sqlalchemy import Connection
 
+from booking.offers import make_offer
 from booking.queries import Hall, find_hall, read_halls, read_taken, read_tariffs
 from booking.rules.availability import check_slot, free_spans, nearest_free, nearest_window, starts_in
 from booking.rules.calendar import HallRules, Span
 from booking.rules.prices import Band, Tariff, bands_of
+from bus.messages import ExtraWanted, Offer
 from kit.errors import Refused
 
 # Runs and starts in one answer, some 300 and 30 bytes each: 20 megabytes at most.
@@ -167,6 +169,26 @@ def taken_facts(
     if refusal.get("code") != "slot_taken":
         return {}
     return {"alternatives": alternatives(connection, hall_id, slot, people, now, except_booking)}
+
+
+def make_offer_or_alternatives(
+    connection: Connection,
+    hall_id: UUID,
+    slot: Span,
+    people: int,
+    extras: Sequence[ExtraWanted],
+    now: datetime,
+    except_booking: UUID | None = None,
+) -> Offer:
+    """`make_offer`, for whoever chooses a time: the refusal of one that is taken has `alternatives`."""
+    try:
+        return make_offer(connection, hall_id, slot, people, extras, now, except_booking)
+    except Refused as refusal:
+        recorded = {"code": refusal.code, **refusal.facts}
+        more = taken_facts(connection, recorded, hall_id, slot, people, now, except_booking)
+        if not more:
+            raise
+        raise Refused(refusal.code, **refusal.facts, **more) from None
 
 
 def _others(

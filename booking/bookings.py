@@ -103,11 +103,13 @@ def check_move(
 ) -> None:
     """Nothing, if a booking may move to what costs so much, as far as its money is concerned.
 
-    Raises Problem 404, Refused `too_late_to_pay_less`.
+    Raises Problem 404, Refused `too_late_to_pay_less`, `surcharge_too_large`.
     """
     row = _get(connection, customer_id, booking_id, now)
-    missing_minor = to_charge(get_booking_money(connection, booking_id), total_minor)
-    check_move_by_customer(missing_minor, _percent(row, now))
+    if (row.state, row.payment) != ("confirmed", "online"):
+        return
+    money = get_booking_money(connection, booking_id)
+    check_move_by_customer(money, to_charge(money, total_minor), _percent(row, now))
 
 
 def _percent(row: Row[tuple[object, ...]], now: datetime) -> int:

@@ -289,7 +289,8 @@ class MarkNoShow(Command):
 
 
 class BlockHall(Command):
-    """Close a hall for a time. Refused (`bookings_in_the_way`, with their ids) while it is taken."""
+    """Close a hall for a time, from now on at the earliest. Refused (`bookings_in_the_way`, with their ids)
+    while it is taken."""
 
     hall_id: UUID
     blackout_id: UUID
@@ -372,6 +373,15 @@ class RejectRefund(Command):
     reason: ReasonText
 
 
+class DeclineRefund(Command):
+    """Staff has seen that the provider never made a refund whose answer was lost: the sum is free again."""
+
+    refund_id: UUID
+    payment_id: UUID
+    invoice_id: UUID | None
+    reason: ReasonText
+
+
 class RecordRefundOutcome(Command):
     """What became of a refund. For one made in the provider's cabinet `refund_id` is new, derived from its
     `provider_refund_id`, and there is no row yet."""
@@ -426,6 +436,7 @@ COMMANDS: dict[str, type[Command]] = {
         RequestRefund,
         ApproveRefund,
         RejectRefund,
+        DeclineRefund,
         RecordRefundOutcome,
         RetryLookUp,
     )

@@ -6,6 +6,7 @@ import httpx
 import psycopg
 import sqlalchemy.exc
 import typer
+from psycopg.errors import InsufficientPrivilege
 
 from backups.failures import BackupFailed
 from cli import (
@@ -68,6 +69,14 @@ def main() -> None:
         sys.exit(f"billbus: the database does not do it: {error.orig}".strip())
     except psycopg.OperationalError as error:
         sys.exit(f"billbus: the database does not do it: {error}".strip())
+    except (sqlalchemy.exc.ProgrammingError, psycopg.ProgrammingError) as error:
+        refusal = error.orig if isinstance(error, sqlalchemy.exc.ProgrammingError) else error
+        if not isinstance(refusal, InsufficientPrivilege):
+            raise
+        sys.exit(
+            f"billbus: this login lacks the right ({refusal.diag.message_primary}): "
+            "the owner of the tables has it, as whom the service migrate logs in"
+        )
     except httpx.HTTPError as error:
         sys.exit(f"billbus: the twin does not answer: {error}")
 

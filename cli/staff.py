@@ -18,6 +18,7 @@ from rich.table import Table
 from sqlalchemy import Connection, text
 
 from cli.connections import database_url, owner_connection
+from cli.studios import studio_host
 from kit.clock import system_clock
 from kit.ids import new_id, sha256
 from storage.audit import write_audit
@@ -62,7 +63,7 @@ def _role(value: str) -> str:
     return value
 
 
-Host = Annotated[str, typer.Option(help="The studio's host name.")]
+Host = Annotated[str, typer.Option(callback=studio_host, help="The studio's host name.")]
 Email = Annotated[str, typer.Option(callback=_email, help="Whose.")]
 Role = Annotated[str, typer.Option(callback=_role, help=f"One of {', '.join(STAFF_ROLES)}.")]
 
@@ -162,7 +163,7 @@ def _bring_up_to_date(
 
 
 def _studio_at(connection: Connection, host: str) -> UUID:
-    studio_id: UUID | None = connection.scalar(_FIND_STUDIO, {"host": host.lower()})
+    studio_id: UUID | None = connection.scalar(_FIND_STUDIO, {"host": host})
     if studio_id is None:
         raise typer.BadParameter(f"no studio answers at {host}")
     return studio_id

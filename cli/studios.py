@@ -9,6 +9,7 @@ from cli.connections import database_url, owner_connection
 from kit.ids import new_id
 from storage.audit import write_audit
 from storage.studios import create_studio, is_time_zone
+from web.hosts import host_name
 
 group = typer.Typer(no_args_is_help=True, help="Studios.")
 
@@ -25,10 +26,20 @@ def zone(name: str) -> str:
     return name
 
 
+def studio_host(written: str) -> str:
+    """The name that browsers send. Raises typer.BadParameter."""
+    try:
+        return host_name(written)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+
+
 @group.command()
 def create(
     name: Annotated[str, typer.Option(help="As customers read it.")],
-    host: Annotated[str, typer.Option(help="The host name that requests for this studio come to.")],
+    host: Annotated[
+        str, typer.Option(callback=studio_host, help="The host name that requests for this studio come to.")
+    ],
     timezone: Annotated[str, typer.Option(callback=zone, help="IANA name.")],
     currency: Annotated[str, typer.Option(help="ISO 4217, three capitals.")] = "RUB",
     locale: Annotated[str, typer.Option(help="ru or en.")] = "ru",
@@ -41,7 +52,7 @@ def create(
             connection,
             studio_id,
             name=name,
-            host=host.lower(),
+            host=host,
             timezone=timezone,
             currency=currency.upper(),
             locale=locale,
@@ -53,7 +64,7 @@ def create(
             principal=f"cli:{getpass.getuser()}",
             action="create_studio",
             subject_id=studio_id,
-            after={"host": host.lower(), "timezone": timezone, "currency": currency.upper()},
+            after={"host": host, "timezone": timezone, "currency": currency.upper()},
             remote_address=None,
             correlation_id=studio_id.hex,
         )

@@ -14,6 +14,7 @@ from storage.verification import ROLE, Check, ProviderEntry, Report, verify
 
 FINDINGS_SHOWN = 10
 UNAPPLIED_SHOWN = 20
+OWED_SHOWN = 20
 
 
 def verify_books(
@@ -82,5 +83,17 @@ def _print_waiting(report: Report, console: Console) -> None:
         console.print(line, markup=False, highlight=False)
     if len(report.unapplied) > UNAPPLIED_SHOWN:
         console.print(f"  and {len(report.unapplied) - UNAPPLIED_SHOWN} more")
+    _print_owed(report, console)
     if report.parked_count:
         console.print(f"\nParked commands, waiting for a person: {report.parked_count}")
+
+
+def _print_owed(report: Report, console: Console) -> None:
+    if report.owed:
+        console.print("\nPromised, declined by the provider and still here, waiting for a person:")
+    for one in report.owed[:OWED_SHOWN]:
+        whose = f"booking {one.booking_id}" if one.booking_id else "a booking that was lost"
+        line = f"  {one.amount_minor} {one.currency} (minor units), transaction {one.transaction_id}: {whose}"
+        console.print(line, markup=False, highlight=False)
+    if len(report.owed) > OWED_SHOWN:
+        console.print(f"  and {len(report.owed) - OWED_SHOWN} more")

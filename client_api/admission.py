@@ -2,8 +2,8 @@
 
 Called by `callbacks`. What is decided is read under the lock that the commands of that customer are applied
 under, and a yes is committed before it is said. Who dies in between leaves an admission behind: the provider
-asks again and gets the same yes, or tells of a failure, or says nothing and the admission ends with its time.
-Nothing here moves money or state.
+asks again and gets the same yes, or tells of a failure. If it says nothing, another may have its turn when
+the time of the admission is over, and the worker asks what became of it. Nothing here moves money or state.
 """
 
 from uuid import UUID

@@ -22,7 +22,7 @@ def decide_check(
 ) -> CheckAnswer:
     """`attempt` is the one that the callback names, of the same account; `now` is the studio's time.
 
-    `admissions`: the one of the asking transaction and the one of the invoice that is not closed, if any.
+    `admissions`: the one of the asking transaction and the last one of the invoice unless closed, if any.
     """
     if callback.is_test != asked_account_is_test:
         return CheckAnswer.REFUSED

@@ -16,7 +16,7 @@ from cron.jobs import Job
 from cron.runner import JobBusy, run_job
 from cron.schedule import Schedule
 from kit.clock import Clock, system_clock
-from runtime.metrics import JOB_LATE_SECONDS
+from runtime.metrics import JOB_LATE_SECONDS, count_database_error
 
 LOOK_EVERY_SECONDS = 1.0
 # While another process has the job in hand.
@@ -50,6 +50,7 @@ class Timekeeper:
                 pause_seconds = BUSY_SECONDS
             except Exception as error:
                 failures += 1
+                count_database_error(error)  # the lock's; the engine's come wrapped, and are counted
                 pause_seconds = reconnect_delay_seconds(failures)
                 log.warning("job waits", job=self._job.name, failures=failures, reason=str(error)[:200])
             self._wait(pause_seconds)

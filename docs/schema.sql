@@ -1876,6 +1876,7 @@ ALTER TABLE studio
     ADD COLUMN staff_hold_seconds integer NOT NULL DEFAULT 86400 CHECK (staff_hold_seconds BETWEEN 120 AND 2592000),
     ADD COLUMN quote_seconds integer NOT NULL DEFAULT 600 CHECK (quote_seconds BETWEEN 60 AND 86400),
     ADD COLUMN holds_limit integer NOT NULL DEFAULT 3 CHECK (holds_limit BETWEEN 1 AND 100),
+    ADD COLUMN on_site_limit integer NOT NULL DEFAULT 5 CHECK (on_site_limit BETWEEN 1 AND 100),
     ADD COLUMN pays_on_site boolean NOT NULL DEFAULT false,
     -- What becomes of money for a slot that was lost meanwhile and is not free any more.
     ADD COLUMN late_money text NOT NULL DEFAULT 'refund' CHECK (late_money IN ('refund', 'staff')),
@@ -2068,11 +2069,35 @@ CREATE INDEX invoice_booking ON invoice (booking_id) WHERE booking_id IS NOT NUL
 -- A refund that follows from what was promised: nobody asks for it, and nobody has to approve it.
 ALTER TABLE refund DROP CONSTRAINT refund_origin_check;
 ALTER TABLE refund ADD CONSTRAINT refund_origin_check CHECK (origin IN ('customer', 'staff', 'provider', 'terms'));
+CREATE INDEX refund_promised ON refund (provider_payment_id) WHERE state = 'declined' AND origin = 'terms';
+
+-- Money that was promised, that the provider did not give back, and that is still here: of each payment what its
+-- declined refunds by terms come to, less what goes back since by somebody's decision, as far as it is there. A
+-- cancellation promises anew whatever was promised before it.
+CREATE VIEW refund_owed WITH (security_invoker = true) AS
+    SELECT p.studio_id, p.id AS payment_id, promised.declined_at, p.currency,
+        least(promised.amount_minor - again.amount_minor, p.amount_minor - p.refunded_minor - p.reserved_minor)::bigint
+            AS amount_minor
+    FROM (
+        SELECT r.provider_payment_id, sum(r.amount_minor) AS amount_minor, min(r.updated_at) AS declined_at
+        FROM refund r LEFT JOIN invoice i ON i.id = r.invoice_id LEFT JOIN booking b ON b.id = i.booking_id
+        WHERE r.state = 'declined' AND r.origin = 'terms'
+            AND (b.state = 'canceled' AND r.created_at < b.updated_at) IS NOT TRUE
+        GROUP BY r.provider_payment_id
+    ) promised
+    JOIN provider_payment p ON p.id = promised.provider_payment_id
+    CROSS JOIN LATERAL (
+        SELECT coalesce(sum(r.amount_minor), 0) AS amount_minor FROM refund r
+        WHERE r.provider_payment_id = p.id AND r.origin <> 'terms' AND r.created_at >= promised.declined_at
+            AND r.state IN ('requested', 'approved', 'sent', 'unknown', 'succeeded')
+    ) again
+    WHERE promised.amount_minor > again.amount_minor AND p.refunded_minor + p.reserved_minor < p.amount_minor;
 
 -- ---------------------------------------------------------------- leave to take money
 
 -- A provider asked "may I take this money?" and was told yes. Until it says what became of it, or its time is over
--- (by the studio's clock), nobody else may, and the invoice stays as it is.
+-- (by the studio's clock), nobody else may, and the invoice stays as it is. Closed it is by what the provider says and
+-- by nothing else: while it is not, nobody knows whether money was taken. `lapsed_at` is when another took its place.
 CREATE TABLE check_admission (
     id uuid PRIMARY KEY,
     studio_id uuid NOT NULL,
@@ -2082,13 +2107,17 @@ CREATE TABLE check_admission (
     transaction_id text NOT NULL,
     admitted_at timestamptz NOT NULL,
     closed_at timestamptz,
+    lapsed_at timestamptz,
     UNIQUE (provider_account_id, transaction_id),
     FOREIGN KEY (studio_id, provider_account_id) REFERENCES provider_account (studio_id, id),
     FOREIGN KEY (studio_id, invoice_id) REFERENCES invoice (studio_id, id),
     FOREIGN KEY (studio_id, attempt_id) REFERENCES payment_attempt (studio_id, id),
-    CHECK (closed_at >= admitted_at)
+    CHECK (closed_at >= admitted_at),
+    CHECK (lapsed_at >= admitted_at)
 );
-CREATE UNIQUE INDEX check_admission_open ON check_admission (invoice_id) WHERE closed_at IS NULL;
+CREATE UNIQUE INDEX check_admission_open ON check_admission (invoice_id)
+    WHERE closed_at IS NULL AND lapsed_at IS NULL;
+CREATE INDEX check_admission_unanswered ON check_admission (invoice_id) WHERE closed_at IS NULL;
 
 -- ---------------------------------------------------------------- row-level security
 
@@ -2116,17 +2145,19 @@ $$;
 
 GRANT SELECT ON hall, tariff, extra, booking, occupancy, extra_use TO billbus_api, billbus_admin, billbus_updater,
     billbus_worker, billbus_events, billbus_cron, billbus_verify;
-GRANT SELECT ON check_admission TO billbus_api, billbus_admin, billbus_updater, billbus_worker, billbus_verify;
+GRANT SELECT ON check_admission TO billbus_api, billbus_admin, billbus_updater, billbus_relay, billbus_worker,
+    billbus_verify;
 
 GRANT INSERT ON check_admission TO billbus_api;
-GRANT UPDATE (closed_at) ON check_admission TO billbus_api, billbus_updater;
+GRANT UPDATE (lapsed_at) ON check_admission TO billbus_api;
+GRANT UPDATE (closed_at) ON check_admission TO billbus_updater;
 
 GRANT INSERT ON hall, tariff, extra TO billbus_admin;
 GRANT UPDATE (name, description, capacity, equipment, hours, step_minutes, minutes_min, minutes_max,
     buffer_before_minutes, buffer_after_minutes, notice_minutes, horizon_days, position, is_active)
     ON hall TO billbus_admin;
 GRANT UPDATE (name, amount_minor, stock, is_active) ON extra TO billbus_admin;
-GRANT UPDATE (hold_seconds, staff_hold_seconds, quote_seconds, holds_limit, pays_on_site, late_money,
+GRANT UPDATE (hold_seconds, staff_hold_seconds, quote_seconds, holds_limit, on_site_limit, pays_on_site, late_money,
     reschedule_hours_before, cancellation_terms) ON studio TO billbus_admin;
 
 GRANT INSERT, UPDATE ON booking TO billbus_updater;
@@ -2136,8 +2167,9 @@ GRANT INSERT, UPDATE (released_at) ON extra_use TO billbus_updater;
 -- What is not true any more is withdrawn by who hears of it.
 GRANT UPDATE (state, finished_at, problem) ON notification TO billbus_events;
 
--- The relay shows how many holds are overdue.
-GRANT SELECT ON booking TO billbus_relay;
+-- The relay shows how many holds are overdue, and what was promised and did not go back.
+GRANT SELECT ON booking, invoice TO billbus_relay;
+GRANT SELECT ON refund_owed TO billbus_admin, billbus_relay, billbus_verify;
 
 -- ---------------------------------------------------------------- invariants: what they share
 
@@ -2231,6 +2263,16 @@ CREATE OR REPLACE VIEW invariant.always_terminal_states_stay AS
     SELECT NULL, d.machine, 'declares a step from "' || d.from_state || '" to "' || d.to_state || '"'
     FROM machine_transition d JOIN terminal t ON (t.machine, t.state) = (d.machine, d.from_state);
 
+CREATE OR REPLACE VIEW invariant.always_unknown_needs_evidence AS
+    SELECT e.studio_id, e.aggregate_id || ' v' || e.version AS subject,
+        e.from_state || ' to ' || e.to_state || ' by ' || coalesce(j.principal, 'nobody') AS fault
+    FROM state_event e LEFT JOIN command_journal j ON j.command_id = e.command_id
+    WHERE e.machine IN ('payment', 'refund') AND e.from_state IN ('sent', 'pending', 'unknown')
+        AND coalesce(j.principal, '') NOT LIKE 'callback:%' AND coalesce(j.principal, '') NOT LIKE 'task:%'
+        AND NOT (e.machine = 'refund' AND e.from_state = 'unknown'
+            AND coalesce(j.kind, '') = 'DeclineRefund' AND coalesce(j.principal, '') LIKE 'staff:%');
+COMMENT ON VIEW invariant.always_unknown_needs_evidence IS 'I8: what is out at a provider moves on only by what the provider said, by a callback or the answer to a call, or what staff has seen there.';
+
 CREATE OR REPLACE VIEW invariant.always_guards_stand AS
     SELECT NULL::uuid AS studio_id, wanted.relation AS subject, 'trigger ' || wanted.trigger || ' is off or gone' AS fault
     FROM (VALUES
@@ -2276,7 +2318,8 @@ CREATE VIEW invariant.hall_time AS
             CASE WHEN e.facts ? 'hall_id' THEN e.facts ELSE first_value(e.facts) OVER steps END AS held,
             lead(j.answered_at) OVER steps AS ended_at
         FROM state_event e JOIN command_journal j ON j.command_id = e.command_id
-        WHERE e.machine = 'booking' AND e.trigger IN ('hold', 'reschedule', 'reinstate', 'cancel', 'expire')
+        WHERE e.machine = 'booking' AND e.trigger IN (
+            'hold', 'reschedule', 'reinstate', 'cancel', 'expire', 'mark_no_show')
         WINDOW steps AS (PARTITION BY e.aggregate_id ORDER BY e.version)
     ) AS step
     WHERE trigger IN ('hold', 'reschedule', 'reinstate');
@@ -2334,8 +2377,9 @@ CREATE VIEW invariant.always_booking_has_its_hall AS
     ) o ON true
     GROUP BY b.id
     HAVING (count(o.id), count(o.id) FILTER (WHERE o.fits)) IS DISTINCT FROM
-        CASE WHEN b.state IN ('canceled', 'expired') THEN (0::bigint, 0::bigint) ELSE (1::bigint, 1::bigint) END;
-COMMENT ON VIEW invariant.always_booking_has_its_hall IS 'I9: a booking has its hall for its time by one live occupancy of the right kind; one that is canceled or expired has none.';
+        CASE WHEN b.state IN ('canceled', 'expired', 'no_show') THEN (0::bigint, 0::bigint)
+            ELSE (1::bigint, 1::bigint) END;
+COMMENT ON VIEW invariant.always_booking_has_its_hall IS 'I9: a booking has its hall for its time by one live occupancy of the right kind; one that is canceled or expired, or to which nobody came, has none.';
 
 CREATE VIEW invariant.always_extra_is_with_its_booking AS
     SELECT u.studio_id, u.id::text AS subject,
@@ -2343,9 +2387,9 @@ CREATE VIEW invariant.always_extra_is_with_its_booking AS
             || b.starts_at || ' to ' || b.ends_at AS fault
     FROM extra_use u JOIN booking b ON b.id = u.booking_id
     WHERE u.released_at IS NULL AND (
-        b.state IN ('canceled', 'expired')
+        b.state IN ('canceled', 'expired', 'no_show')
         OR (u.starts_at, u.ends_at) <> (b.starts_at, b.ends_at));
-COMMENT ON VIEW invariant.always_extra_is_with_its_booking IS 'I9: an extra is out with a live booking for its time, and comes back when that is canceled or expires.';
+COMMENT ON VIEW invariant.always_extra_is_with_its_booking IS 'I9: an extra is out with a live booking for its time, and comes back when that is canceled or expires, or nobody comes.';
 
 -- Stock may be made smaller than what was promised before: the audit knows what it was.
 CREATE VIEW invariant.always_extras_stay_within_stock AS
@@ -2410,7 +2454,7 @@ CREATE VIEW invariant.always_awaited_payment_has_its_invoice AS
 COMMENT ON VIEW invariant.always_awaited_payment_has_its_invoice IS 'I10: a booking that awaits payment has one open invoice of its total, until its deadline; a lost one has none.';
 
 -- What is owed is what was paid less what is kept of the total as far as it is paid, rounded half up. Other refunds count whatever became of
--- them: those were decided by people.
+-- them: those were decided by people. So do those that were declined: what nobody has made good is in `refund_owed`.
 CREATE VIEW invariant.always_canceled_booking_gives_back AS
     SELECT e.studio_id, e.aggregate_id::text AS subject,
         'promised ' || coalesce(e.facts ->> 'refund_percent', 'nothing') || ' % of ' || paid.amount_minor
@@ -2469,7 +2513,8 @@ COMMENT ON VIEW invariant.always_hold_expired_in_time IS 'I20: no hold expires b
 -- Against the unique index, should it ever be gone.
 CREATE VIEW invariant.always_one_open_admission AS
     SELECT studio_id, invoice_id::text AS subject, count(*) || ' transactions may take its money' AS fault
-    FROM check_admission WHERE closed_at IS NULL GROUP BY studio_id, invoice_id HAVING count(*) > 1;
+    FROM check_admission WHERE closed_at IS NULL AND lapsed_at IS NULL
+    GROUP BY studio_id, invoice_id HAVING count(*) > 1;
 COMMENT ON VIEW invariant.always_one_open_admission IS 'I7: at most one transaction of an invoice has leave to take its money.';
 
 CREATE VIEW invariant.always_admission_is_of_its_attempt AS
@@ -2504,5 +2549,18 @@ CREATE VIEW invariant.settled_no_hold_is_overdue AS
         AND b.hold_expires_at + interval '20 minutes'
             < clock_timestamp() + make_interval(secs => coalesce(o.offset_seconds, 0));
 COMMENT ON VIEW invariant.settled_no_hold_is_overdue IS 'I20, I22: at rest nothing is held longer than its deadline and the wait for its money.';
+
+-- 300 seconds is how long a yes holds; ten minutes more are for who looks. What is asked about is due or out.
+CREATE VIEW invariant.settled_unanswered_admission_is_asked_about AS
+    SELECT c.studio_id, c.id::text AS subject, 'transaction ' || c.transaction_id || ' had leave at ' || c.admitted_at
+        || ' to take the money of attempt ' || c.attempt_id || ', and nobody asks what became of it' AS fault
+    FROM check_admission c LEFT JOIN clock_offset o ON o.studio_id = c.studio_id
+    WHERE c.closed_at IS NULL
+        AND c.admitted_at + interval '15 minutes'
+            < clock_timestamp() + make_interval(secs => coalesce(o.offset_seconds, 0))
+        AND NOT EXISTS (
+            SELECT FROM provider_call p
+            WHERE p.attempt_id = c.attempt_id AND (p.finished_at IS NULL OR p.next_at IS NOT NULL));
+COMMENT ON VIEW invariant.settled_unanswered_admission_is_asked_about IS 'I8, I22: at rest every leave to take money is closed by what the provider said, or is going to be asked about.';
 
 GRANT SELECT ON ALL TABLES IN SCHEMA invariant TO billbus_verify;

@@ -166,6 +166,11 @@ class Refund(Base):
         Index("refund_created", "studio_id", "created_at", "id"),
         Index("refund_unknown", "updated_at", postgresql_where=text("state = 'unknown'")),
         Index(
+            "refund_promised",
+            "provider_payment_id",
+            postgresql_where=text("state = 'declined' AND origin = 'terms'"),
+        ),
+        Index(
             "refund_early",
             "provider_account_id",
             "payment_transaction_id",
@@ -221,7 +226,7 @@ class ProviderCall(Base):
 
 
 class CheckAdmission(Base):
-    """Leave to take an invoice's money, given to a provider that asked. Open until it tells the end."""
+    """Leave to take an invoice's money, given to a provider that asked. Not closed until it tells the end."""
 
     __tablename__ = "check_admission"
 
@@ -233,6 +238,7 @@ class CheckAdmission(Base):
     transaction_id: Mapped[str]
     admitted_at: Mapped[datetime]
     closed_at: Mapped[datetime | None]
+    lapsed_at: Mapped[datetime | None]
 
     __table_args__ = (
         UniqueConstraint("provider_account_id", "transaction_id"),
@@ -240,5 +246,12 @@ class CheckAdmission(Base):
         tenant_key("invoice_id", "invoice"),
         tenant_key("attempt_id", "payment_attempt"),
         check("check_admission_check", "closed_at >= admitted_at"),
-        Index("check_admission_open", "invoice_id", unique=True, postgresql_where=text("closed_at IS NULL")),
+        check("check_admission_check1", "lapsed_at >= admitted_at"),
+        Index(
+            "check_admission_open",
+            "invoice_id",
+            unique=True,
+            postgresql_where=text("closed_at IS NULL AND lapsed_at IS NULL"),
+        ),
+        Index("check_admission_unanswered", "invoice_id", postgresql_where=text("closed_at IS NULL")),
     )

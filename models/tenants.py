@@ -37,6 +37,7 @@ class Studio(Base):
     staff_hold_seconds: Mapped[int] = mapped_column(server_default=text("86400"))
     quote_seconds: Mapped[int] = mapped_column(server_default=text("600"))
     holds_limit: Mapped[int] = mapped_column(server_default=text("3"))
+    on_site_limit: Mapped[int] = mapped_column(server_default=text("5"))
     pays_on_site: Mapped[bool] = mapped_column(server_default=text("false"))
     late_money: Mapped[str] = mapped_column(server_default=text("'refund'"))
     reschedule_hours_before: Mapped[int] = mapped_column(server_default=text("24"))
@@ -48,6 +49,7 @@ class Studio(Base):
         check("studio_staff_hold_seconds_check", "staff_hold_seconds BETWEEN 120 AND 2592000"),
         check("studio_quote_seconds_check", "quote_seconds BETWEEN 60 AND 86400"),
         check("studio_holds_limit_check", "holds_limit BETWEEN 1 AND 100"),
+        check("studio_on_site_limit_check", "on_site_limit BETWEEN 1 AND 100"),
         check("studio_late_money_check", "late_money IN ('refund', 'staff')"),
         check("studio_reschedule_hours_before_check", "reschedule_hours_before BETWEEN 0 AND 8760"),
         check("studio_cancellation_terms_check", "jsonb_typeof(cancellation_terms) = 'array'"),

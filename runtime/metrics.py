@@ -3,7 +3,10 @@
 What is read from storage is in `runtime.storage_gauges`; alerts and dashboards over it are in `deploy`.
 """
 
+import psycopg
 from prometheus_client import Counter, Gauge, Histogram, start_http_server
+
+LOST_CONNECTION = "08"
 
 COMMANDS_ACCEPTED = Counter(
     "billbus_commands_accepted", "Commands written to the journal by this process", ["kind"]
@@ -56,7 +59,7 @@ LAST_SWEEP = Gauge(
 SEARCH_INDEX_ON = Gauge("billbus_search_index_on", "Whether this process writes a search index")
 DATABASE_ERRORS = Counter(
     "billbus_database_errors",
-    "Errors of the database by class of SQLSTATE, 08 for a lost connection; what a row was guilty of aside",
+    "Errors of the database by class of SQLSTATE, 08 for a lost connection; no refusals of requests",
     ["sqlstate_class"],
 )
 HTTP_REQUEST_SECONDS = Histogram(
@@ -65,6 +68,19 @@ HTTP_REQUEST_SECONDS = Histogram(
 
 
 def serve_metrics(port: int | None, host: str = "127.0.0.1") -> None:
-    """Starts the scrape endpoint of a process that has no HTTP of its own; nothing for None."""
-    if port is not None:
+    """Starts the scrape endpoint of a process that has no HTTP of its own; nothing for None.
+
+    Raises SystemExit with a sentence: nobody can listen there.
+    """
+    if port is None:
+        return
+    try:
         start_http_server(port, addr=host)
+    except OSError as error:
+        raise SystemExit(f"billbus: METRICS_PORT: cannot listen on {host}:{port}: {error.strerror}") from None
+
+
+def count_database_error(error: BaseException) -> None:
+    """Called wherever a process meets an error of the driver's own; what is no such error is not counted."""
+    if isinstance(error, psycopg.Error):
+        DATABASE_ERRORS.labels(error.sqlstate[:2] if error.sqlstate else LOST_CONNECTION).inc()

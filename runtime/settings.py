@@ -17,6 +17,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 SECRETS_VARIABLE = "SECRETS_DIR"
 SEALING_KEY_BYTES = 32
+_WEB = ("https", "http")
 
 
 class Settings(BaseSettings):
@@ -37,18 +38,21 @@ class Settings(BaseSettings):
         }
 
 
+Url = TypeVar("Url", SecretStr, str)
+
+
 def _url(*schemes: str) -> AfterValidator:
     """A check whose complaint holds nothing of the URL: what cannot be read may be of the password."""
 
-    def check(value: SecretStr) -> SecretStr:
+    def check(value: Url) -> Url:
         try:
-            parts = urlsplit(value.get_secret_value())
+            parts = urlsplit(value if isinstance(value, str) else value.get_secret_value())
             is_whole = (parts.port is None or parts.port > 0) and not _is_cut_short(parts)
         except ValueError:
             is_whole = False
         if not is_whole:
             raise ValueError("is no URL; what is special in a password must be percent-encoded")
-        if parts.scheme not in schemes:
+        if parts.scheme not in schemes or (parts.scheme in _WEB and not parts.netloc):
             raise ValueError(f"must begin with {schemes[0]}://")
         return value
 
@@ -79,7 +83,8 @@ def _check_networks(value: str) -> str:
 
 PostgresUrl = Annotated[SecretStr, _url("postgresql", "postgres", "postgresql+psycopg")]
 AmqpUrl = Annotated[SecretStr, _url("amqp", "amqps")]
-HttpUrl = Annotated[SecretStr, _url("http", "https")]
+HttpUrl = Annotated[SecretStr, _url(*_WEB)]
+WebUrl = Annotated[str, _url(*_WEB)]
 SealingKey = Annotated[SecretStr, AfterValidator(_check_sealing_key)]
 LogLevel = Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(str.upper)]
 
@@ -96,7 +101,7 @@ class ProcessSettings(Settings):
     error_reporter: Literal["none", "sentry", "hawk"] = "none"
     error_reporter_token: SecretStr | None = None
     # Of Hawk installed elsewhere; Sentry's address is in its DSN.
-    error_reporter_url: str | None = None
+    error_reporter_url: WebUrl | None = None
 
 
 class ServingSettings(ProcessSettings):
@@ -110,7 +115,7 @@ class LinkSettings(Settings):
     """What signs the links in messages (`link_key`), and where they lead: `{host}` is the studio's."""
 
     link_key: SecretStr | None = Field(default=None, min_length=32)
-    link_base_url: str = "https://{host}"
+    link_base_url: WebUrl = "https://{host}"
 
 
 class ApiSettings(ServingSettings, LinkSettings):

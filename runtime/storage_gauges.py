@@ -16,6 +16,8 @@ from prometheus_client.registry import Collector
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import SQLAlchemyError
 
+from billing.payments import ADMISSION_SECONDS
+
 CACHE_SECONDS: Final = 5.0
 COUNT_LIMIT: Final = 100_000
 # Rows of which more than their number is read: they may lie anywhere on the disk.
@@ -44,17 +46,21 @@ _UNAPPLIED = text("""
     WHERE invoice_id IS NULL GROUP BY currency ORDER BY currency
 """)
 
-# Rows say when by the clock of their studio.
-_UNKNOWN = text("""
+_OWED = text(f"SELECT count(*) FROM (SELECT FROM refund_owed LIMIT {COUNT_LIMIT}) AS owed")  # noqa: S608
+
+# Rows say when by the clock of their studio. Leave to take money is unknown when its time is over.
+_UNKNOWN = text(f"""
     SELECT wanted.subject, greatest(0, coalesce(extract(epoch FROM clock_timestamp()
         - min(told.updated_at - make_interval(secs => coalesce(o.offset_seconds, 0)))), 0))
-    FROM unnest(ARRAY['attempt', 'refund']) AS wanted (subject) LEFT JOIN (
+    FROM unnest(ARRAY['attempt', 'refund', 'admission']) AS wanted (subject) LEFT JOIN (
         SELECT 'attempt' AS subject, studio_id, updated_at FROM payment_attempt WHERE state = 'unknown'
         UNION ALL SELECT 'refund', studio_id, updated_at FROM refund WHERE state = 'unknown'
+        UNION ALL SELECT 'admission', studio_id, admitted_at + make_interval(secs => {ADMISSION_SECONDS})
+        FROM check_admission WHERE closed_at IS NULL
     ) AS told USING (subject)
     LEFT JOIN clock_offset o USING (studio_id)
     GROUP BY wanted.subject
-""")
+""")  # noqa: S608
 
 # The offset of a test studio's clock shifts its deadlines, too.
 _HOLDS = text("""
@@ -128,9 +134,14 @@ def _money_gauges(connection: Connection) -> list[GaugeMetricFamily]:
         ),
         _labeled(
             "billbus_oldest_unknown_seconds",
-            "How long nobody has known what became of an attempt or a refund; 0: of all it is known",
+            "How long nobody has known what became of an attempt, a refund or an admission; 0: all is known",
             "subject",
             [(str(subject), float(age)) for subject, age in connection.execute(_UNKNOWN)],
+        ),
+        _gauge(
+            "billbus_refunds_declined_open",
+            "Payments whose promised refund was declined and that nobody has given back otherwise",
+            connection.execute(_OWED).scalar_one(),
         ),
         _gauge(
             "billbus_hold_overdue_seconds",

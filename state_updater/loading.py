@@ -148,6 +148,7 @@ def _locked(named: Named, booked: NamedBookings) -> Iterable[Question]:
         ("subscriptions", statements.LOCK_SUBSCRIPTIONS, (named.subscriptions,)),
         ("bookings", statements.LOCK_BOOKINGS, (booked.bookings,)),
         ("bookings", statements.LOCK_HELD_BOOKINGS, (booked.holding_customers,)),
+        ("bookings", statements.LOCK_ON_SITE_BOOKINGS, (booked.customers_on_site,)),
         ("invoices", statements.LOCK_INVOICES, (named.invoices,)),
         ("invoices", statements.LOCK_INVOICES_OF_PAYMENTS, (named.refunded_payments,)),
         ("invoices", statements.LOCK_UNPAID_INVOICES, (named.canceled_subscriptions,)),
@@ -169,6 +170,7 @@ def _beside(named: Named, booked: NamedBookings) -> Iterable[Question]:
     """Rows that other locks guard, or that are only read."""
     return (
         ("admissions", statements.ADMISSIONS_OF_INVOICES, (named.invoices_with_leave,)),
+        ("admissions", statements.ADMISSIONS_OF_ATTEMPTS, (named.looked_up_attempts,)),
         ("admissions", statements.ADMISSIONS_OF_CANCELED, (named.canceled_subscriptions,)),
         ("admissions", statements.ADMISSIONS_OF_BOOKINGS, (booked.leaving,)),
         ("occupancies", statements.OCCUPANCIES, (booked.blackouts,)),

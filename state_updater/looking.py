@@ -191,6 +191,15 @@ class Looking:
         bookings = self._loaded.bookings.values()
         return [each for each in bookings if each.customer_id == customer_id and each.state in HELD]
 
+    def on_site_bookings(self, customer_id: UUID) -> list[Booking]:
+        """What a customer is to pay for on site and has not begun."""
+        return [
+            each
+            for each in self._loaded.bookings.values()
+            if (each.customer_id, each.state, each.payment) == (customer_id, "confirmed", "on_site")
+            and each.starts_at > self.now
+        ]
+
     def unpaid_invoices_of(self, booking: Booking) -> list[Invoice]:
         """The invoice that confirms it, or what is to be paid for moving it. At most one."""
         invoices = self._loaded.invoices.values()
@@ -232,6 +241,14 @@ class Looking:
         admissions = self._loaded.admissions_of_invoice[invoice_id]
         return next(
             (each for each in admissions if each.closed_at is None and each.admitted_at > begins_after), None
+        )
+
+    def has_unanswered_admission(self, attempt: Attempt) -> bool:
+        """A transaction of it had its leave to take money, and nobody has said what became of it."""
+        begun_by = self.now - timedelta(seconds=ADMISSION_SECONDS)
+        return any(
+            each.attempt_id == attempt.id and each.closed_at is None and each.admitted_at <= begun_by
+            for each in self._loaded.admissions_of_invoice[attempt.invoice_id]
         )
 
     def admissions_for(self, account_id: UUID, invoice_id: UUID, transaction_id: str) -> list[Admission]:

@@ -14,6 +14,7 @@ from bus.messages import (
     BlockHall,
     CancelBooking,
     CancelSubscription,
+    CheckOutBooking,
     Command,
     CreateSubscription,
     ExpireHold,
@@ -24,6 +25,7 @@ from bus.messages import (
     RecordRefundOutcome,
     RenewSubscription,
     RescheduleBooking,
+    RetryLookUp,
     StartPayment,
     VoidInvoice,
 )
@@ -90,6 +92,7 @@ class Named:
     renewed_subscriptions: list[UUID]
     refunded_payments: list[UUID]
     invoices_with_leave: list[UUID]
+    looked_up_attempts: list[UUID]
     # The provider account and transaction of money that is told of: refunds of it may have been told before.
     early_accounts: list[UUID]
     early_transactions: list[str]
@@ -119,6 +122,7 @@ def named_by(commands: Sequence[Command]) -> Named:
         renewed_subscriptions=ids_of(_of_kind(commands, RenewSubscription), "subscription_id"),
         refunded_payments=_sorted_ids(payment_named_by(command) for command in refunds),
         invoices_with_leave=ids_of(_of_kind(commands, *_ASKING_LEAVE), "invoice_id"),
+        looked_up_attempts=ids_of(_of_kind(commands, RetryLookUp), "attempt_id"),
         early_accounts=[account for account, _ in early],
         early_transactions=[transaction for _, transaction in early],
     )
@@ -137,6 +141,8 @@ class NamedBookings:
     # These are let go or moved: their invoices and what was paid for them are looked at.
     leaving: list[UUID]
     holding_customers: list[UUID]
+    # They want to pay on site.
+    customers_on_site: list[UUID]
     blackouts: list[UUID]
     hall_windows: list[Window]
     extra_windows: list[Window]
@@ -146,6 +152,7 @@ def bookings_named_by(commands: Sequence[Command], paid: Iterable[UUID]) -> Name
     holds = [command for command in commands if isinstance(command, HoldBooking)]
     moves = [command for command in commands if isinstance(command, RescheduleBooking)]
     blackouts = [command for command in commands if isinstance(command, BlockHall)]
+    checked_out = [command for command in commands if isinstance(command, CheckOutBooking)]
     offers = [*(command.offer for command in holds), *(command.offer for command in moves)]
     halls = ids_of(commands, "hall_id")
     extras = _sorted_ids(each.extra_id for offer in offers for each in offer.extras)
@@ -158,6 +165,7 @@ def bookings_named_by(commands: Sequence[Command], paid: Iterable[UUID]) -> Name
         paid=sorted(paid),
         leaving=ids_of(_of_kind(commands, ExpireHold, CancelBooking, RescheduleBooking), "booking_id"),
         holding_customers=ids_of(holds, "customer_id"),
+        customers_on_site=ids_of((each for each in checked_out if each.payment == "on_site"), "customer_id"),
         blackouts=ids_of(commands, "blackout_id"),
         hall_windows=[
             *(Window(each.hall_id, each.starts_at, each.ends_at) for each in offers),

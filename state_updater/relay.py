@@ -20,6 +20,7 @@ from bus.transports import Bus
 from kit.errors import Transient
 from runtime.crash_points import crash_point
 from runtime.logging import bind
+from runtime.metrics import count_database_error
 from state_updater.tasks.sending import TaskSender
 from storage.journal import APPLIED_CHANNEL
 from storage.outgoing import (
@@ -78,6 +79,7 @@ class Relay:
                 self._failures = 0
             except (Transient, OperationalError, psycopg.OperationalError) as error:
                 self._failures += 1
+                count_database_error(error)  # the listener's; the engine's come wrapped, and are counted
                 log.warning("relay waits", reason=str(error)[:200], failures=self._failures)
                 self._drop_listener()
                 sleep(reconnect_delay_seconds(self._failures))

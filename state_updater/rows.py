@@ -210,6 +210,7 @@ class Studio:
     hold_seconds: int
     staff_hold_seconds: int
     holds_limit: int
+    on_site_limit: int
     pays_on_site: bool
     late_money: str
     reschedule_hours_before: int

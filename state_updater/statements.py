@@ -28,8 +28,8 @@ BOOKINGS_OF_INVOICES = """
 CLOCK = "SELECT clock_timestamp()"
 STUDIOS = """
     SELECT s.id, s.timezone, s.currency::text, s.refund_policy, s.invoice_lifetime_seconds, s.hold_seconds,
-        s.staff_hold_seconds, s.holds_limit, s.pays_on_site, s.late_money, s.reschedule_hours_before,
-        coalesce(o.offset_seconds, 0)
+        s.staff_hold_seconds, s.holds_limit, s.on_site_limit, s.pays_on_site, s.late_money,
+        s.reschedule_hours_before, coalesce(o.offset_seconds, 0)
     FROM studio s LEFT JOIN clock_offset o ON o.studio_id = s.id WHERE s.id = ANY(%b::uuid[])
 """
 PRICES = """
@@ -88,6 +88,10 @@ LOCK_SUBSCRIPTIONS = _lock(Subscription, BY_ID)
 LOCK_BOOKINGS = _lock(Booking, BY_ID)
 # How many times somebody holds already.
 LOCK_HELD_BOOKINGS = _lock(Booking, f"customer_id = ANY(%b::uuid[]) AND state IN ({_listed(HELD)})")
+# How many visits somebody is to pay for on site.
+LOCK_ON_SITE_BOOKINGS = _lock(
+    Booking, "customer_id = ANY(%b::uuid[]) AND state = 'confirmed' AND payment = 'on_site'"
+)
 LOCK_INVOICES = _lock(Invoice, BY_ID)
 # A refund may be told by somebody who did not know the payment yet, nor its invoice.
 LOCK_INVOICES_OF_PAYMENTS = _lock(
@@ -119,8 +123,10 @@ LOCK_EARLY_REFUNDS = _lock(
 # ------------------------------------------------------------------ leave to take money
 
 # Written under the customer's advisory lock, so they need none of their own.
+_IN_INVOICES_OF_ATTEMPTS = "invoice_id IN (SELECT invoice_id FROM payment_attempt WHERE id = ANY(%b::uuid[]))"
 _IS_OPEN = "closed_at IS NULL"
 ADMISSIONS_OF_INVOICES = _select(Admission, f"invoice_id = ANY(%b::uuid[]) AND {_IS_OPEN}")
+ADMISSIONS_OF_ATTEMPTS = _select(Admission, f"{_IN_INVOICES_OF_ATTEMPTS} AND {_IS_OPEN}")
 ADMISSIONS_OF_CANCELED = _select(Admission, f"{_IN_UNPAID_INVOICES} AND {_IS_OPEN}")
 ADMISSIONS_OF_BOOKINGS = _select(Admission, f"{_IN_INVOICES_OF_BOOKINGS} AND {_IS_OPEN}")
 

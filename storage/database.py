@@ -12,7 +12,7 @@ from psycopg.conninfo import make_conninfo
 from sqlalchemy import Connection, Engine, ExceptionContext, create_engine, event, text
 from sqlalchemy.engine import make_url
 
-from runtime.metrics import DATABASE_ERRORS
+from runtime.metrics import count_database_error
 
 CONNECT_TIMEOUT_SECONDS = 5
 LOCK_TIMEOUT_MS = 3_000
@@ -25,9 +25,9 @@ POOL_SIZE = 16
 # memory or connections, stopped by an operator, input and output, locked by another, a standby for now.
 MOMENTARY_CLASSES = frozenset({"40", "53", "57", "58"})
 MOMENTARY_CODES = frozenset({"55P03", "25006"})
-# Bad data and broken constraints: found by the very row, and answered where it was written.
+# Bad data and broken constraints: found by the very row, and answered where it was written. Whoever works by
+# an engine refuses on them; the consumer, which works by `connect_as`, decides first and counts them too.
 CLASSES_OF_ROWS = frozenset({"22", "23"})
-LOST_CONNECTION = "08000"
 
 
 def _connect_arguments(role: str, application_name: str) -> dict[str, str | int]:
@@ -69,13 +69,16 @@ def create_role_engine(database_url: str, role: str, application_name: str) -> E
 
 
 def _count_error(context: ExceptionContext) -> None:
-    state = getattr(context.original_exception, "sqlstate", None) or LOST_CONNECTION
+    state = getattr(context.original_exception, "sqlstate", None) or ""
     if state[:2] not in CLASSES_OF_ROWS:
-        DATABASE_ERRORS.labels(state[:2]).inc()
+        count_database_error(context.original_exception)
 
 
 def connect_as(database_url: str, role: str, application_name: str) -> psycopg.Connection[tuple[object, ...]]:
-    """One driver connection that runs as `role`, for the apply path and for LISTEN. Not in autocommit."""
+    """One driver connection that runs as `role`, for the apply path and for LISTEN. Not in autocommit.
+
+    Nothing counts its errors: who catches them calls `count_database_error`.
+    """
     conninfo = make_conninfo(libpq_url(database_url), **_connect_arguments(role, application_name))
     return psycopg.connect(conninfo)
 

@@ -29,8 +29,8 @@ _HALL_COLUMNS: Final = (
 )  # fmt: skip
 _EXTRA_COLUMNS: Final = ("name", "amount_minor", "stock", "is_active")
 _TERMS_COLUMNS: Final = (
-    "hold_seconds", "staff_hold_seconds", "quote_seconds", "holds_limit", "pays_on_site", "late_money",
-    "reschedule_hours_before", "cancellation_terms",
+    "hold_seconds", "staff_hold_seconds", "quote_seconds", "holds_limit", "on_site_limit", "pays_on_site",
+    "late_money", "reschedule_hours_before", "cancellation_terms",
 )  # fmt: skip
 
 

@@ -44,7 +44,8 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """What has been tried for one subject."""
+    """What has been tried for one subject. `misses`: how often the provider did not know it itself; a
+    transaction of an attempt is asked about by the provider's id for it."""
 
     calls: int
     first_sent_at: datetime | None
@@ -57,7 +58,7 @@ _HISTORY = {
     column: text(f"""
         SELECT count(*), min(started_at) FILTER (WHERE kind <> 'look_up'),
             max(started_at) FILTER (WHERE kind <> 'look_up'),
-            count(*) FILTER (WHERE outcome = 'not_found'),
+            count(*) FILTER (WHERE outcome = 'not_found' AND request_id = CAST(:subject AS text)),
             coalesce(bool_or(kind <> 'look_up' AND outcome NOT IN ('unknown', 'not_sent')), false)
         FROM provider_call WHERE {column} = :subject
     """)  # noqa: S608  # the column is one of two literals
@@ -144,7 +145,7 @@ def finish_call(
 # ------------------------------------------------------------------ what is due
 
 
-def _story_of(aggregate_id: str) -> str:
+def story_of(aggregate_id: str) -> str:
     """SQL for the correlation id that an aggregate began with."""
     return (
         "(SELECT correlation_id FROM state_event e"  # noqa: S608  # the argument is a literal of this module
@@ -154,14 +155,14 @@ def _story_of(aggregate_id: str) -> str:
 
 # Sent, but no call was ever recorded: the task was lost, so nothing has gone out.
 _LOST_STARTS = text(f"""
-    SELECT a.id, a.studio_id, {_story_of("a.id")}
+    SELECT a.id, a.studio_id, {story_of("a.id")}
     FROM payment_attempt a
     WHERE a.state = 'sent' AND a.updated_at < clock_timestamp() - make_interval(secs => :lost_seconds)
       AND NOT EXISTS (SELECT FROM provider_call c WHERE c.attempt_id = a.id)
     ORDER BY a.id LIMIT :limit
 """)  # noqa: S608
 _LOST_REFUNDS = text(f"""
-    SELECT r.id, r.studio_id, {_story_of("r.id")}
+    SELECT r.id, r.studio_id, {story_of("r.id")}
     FROM refund r
     WHERE r.state = 'sent' AND r.updated_at < clock_timestamp() - make_interval(secs => :lost_seconds)
       AND NOT EXISTS (SELECT FROM provider_call c WHERE c.refund_id = r.id)
@@ -169,7 +170,7 @@ _LOST_REFUNDS = text(f"""
 """)  # noqa: S608
 # A page was offered and nothing was heard: the callback may be lost.
 _SILENT_PAGES = text(f"""
-    SELECT a.id, a.studio_id, {_story_of("a.id")}
+    SELECT a.id, a.studio_id, {story_of("a.id")}
     FROM payment_attempt a
     WHERE a.state = 'requires_action'
       AND a.updated_at < clock_timestamp() - make_interval(secs => :silent_seconds)
@@ -179,7 +180,7 @@ _SILENT_PAGES = text(f"""
 """)  # noqa: S608
 _LEASES_OVER = text(f"""
     SELECT id, kind, attempt_id, refund_id, studio_id,
-        {_story_of("coalesce(attempt_id, refund_id)")}
+        {story_of("coalesce(attempt_id, refund_id)")}
     FROM provider_call
     WHERE finished_at IS NULL AND lease_until < clock_timestamp() ORDER BY lease_until LIMIT :limit
 """)  # noqa: S608
@@ -189,7 +190,7 @@ _CLAIM_DUE = text(f"""
     WHERE id IN (SELECT id FROM provider_call WHERE next_at <= clock_timestamp() AND finished_at IS NOT NULL
         ORDER BY next_at LIMIT :limit FOR UPDATE SKIP LOCKED)
     RETURNING attempt_id, refund_id, studio_id,
-        {_story_of("coalesce(attempt_id, refund_id)")}
+        {story_of("coalesce(attempt_id, refund_id)")}
 """)  # noqa: S608
 
 

@@ -1,8 +1,8 @@
 """Proving the books: every invariant view, every chain of events, and the provider's ledger if it is given.
 
 Called by `billbus verify`, the crash tests and the benchmarks, as `billbus_verify` in one snapshot. It reads
-only. What it finds is returned as values. Unapplied sums and parked commands are named and are no violations:
-they are accounted for and wait for a person.
+only. What it finds is returned as values. Unapplied sums, refunds that were promised and declined, and parked
+commands are named and are no violations: they are accounted for and wait for a person.
 """
 
 from collections.abc import Iterable, Iterator
@@ -15,12 +15,23 @@ from storage.event_chains import check_chains
 from storage.findings import FINDINGS_LIMIT, Check, Finding
 from storage.provider_ledger import ProviderEntry, compare_with_provider
 
-__all__ = ["ROLE", "Check", "Finding", "InvariantsMissing", "ProviderEntry", "Report", "Unapplied", "verify"]
+__all__ = [
+    "ROLE",
+    "Check",
+    "Finding",
+    "InvariantsMissing",
+    "Owed",
+    "ProviderEntry",
+    "Report",
+    "Unapplied",
+    "verify",
+]
 
 ROLE = "billbus_verify"
 # The views read whole tables: an operator's patience, not a request's.
 STATEMENT_TIMEOUT_SECONDS = 120
 UNAPPLIED_LIMIT = 1_000
+OWED_LIMIT = 1_000
 
 
 class InvariantsMissing(Exception):
@@ -41,13 +52,28 @@ class Unapplied:
 
 
 @dataclass(frozen=True, slots=True)
+class Owed:
+    """Money that a booking's terms promised, the provider declined to give back, and nobody has made good:
+    `amount_minor` of a payment waits. Without a booking it came for one that was lost."""
+
+    studio_id: UUID
+    payment_id: UUID
+    transaction_id: str
+    booking_id: UUID | None
+    amount_minor: int
+    currency: str
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
-    """What one verification saw. `unapplied` holds the first UNAPPLIED_LIMIT, oldest first."""
+    """What one verification saw. `unapplied` and `owed` hold the first UNAPPLIED_LIMIT and OWED_LIMIT, oldest
+    first."""
 
     checks: tuple[Check, ...]
     event_count: int
     parked_count: int
     unapplied: tuple[Unapplied, ...]
+    owed: tuple[Owed, ...]
 
     @property
     def violations(self) -> tuple[Check, ...]:
@@ -80,6 +106,7 @@ def verify(
                 event_count=_count(connection, _EVENTS),
                 parked_count=_count(connection, _PARKED),
                 unapplied=tuple(_list_unapplied(connection)),
+                owed=tuple(_list_owed(connection)),
             )
 
 
@@ -96,6 +123,13 @@ _UNAPPLIED = text("""
     SELECT studio_id, id, transaction_id, amount_minor, refunded_minor, currency::text, unapplied_reason
     FROM provider_payment WHERE invoice_id IS NULL AND refunded_minor < amount_minor
     ORDER BY received_at, id LIMIT :limit
+""")
+_HAS_OWED = text("SELECT to_regclass('public.refund_owed')")
+_OWED = text("""
+    SELECT o.studio_id, o.payment_id, p.transaction_id, i.booking_id, o.amount_minor, o.currency::text
+    FROM refund_owed o JOIN provider_payment p ON p.id = o.payment_id
+    LEFT JOIN invoice i ON i.id = p.invoice_id
+    ORDER BY o.declined_at, o.payment_id LIMIT :limit
 """)
 
 
@@ -118,6 +152,14 @@ def _check_view(connection: Connection, name: str, statement: str) -> Check:
 def _list_unapplied(connection: Connection) -> Iterator[Unapplied]:
     for row in connection.execute(_UNAPPLIED, {"limit": UNAPPLIED_LIMIT}):
         yield Unapplied(*row)
+
+
+def _list_owed(connection: Connection) -> Iterator[Owed]:
+    # An older revision of the schema has neither the view nor promises that it could tell of.
+    if connection.scalar(_HAS_OWED) is None:
+        return
+    for row in connection.execute(_OWED, {"limit": OWED_LIMIT}):
+        yield Owed(*row)
 
 
 def _count(connection: Connection, query: TextClause) -> int:

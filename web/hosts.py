@@ -5,6 +5,7 @@ from time import monotonic
 from typing import Final
 from uuid import UUID
 
+import idna
 from fastapi import Request
 from fastapi.concurrency import run_in_threadpool
 from sqlalchemy import Engine, text
@@ -46,6 +47,20 @@ class HostDirectory:
                 self._known.clear()
             self._known[host] = (monotonic(), studio_id)
         return studio_id
+
+
+def host_name(written: str) -> str:
+    """A studio's host as browsers send it: in lower case, and in its `xn--` form if it is not of ASCII.
+
+    Raises ValueError with a sentence: no browser would come by this name.
+    """
+    try:
+        name = idna.encode(written, uts46=True).decode()
+    except idna.IDNAError:
+        name = ""
+    if not _HOST.fullmatch(name) or len(name) > HOST_LENGTH_LIMIT or name.endswith("."):
+        raise ValueError("this is no host name: it is written like studio.example.org, without a port")
+    return name
 
 
 def host_of(request: Request) -> str:

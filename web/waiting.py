@@ -14,6 +14,7 @@ from uuid import UUID
 import psycopg
 import structlog
 
+from runtime.metrics import count_database_error
 from storage.database import CONNECT_TIMEOUT_SECONDS, STATEMENT_TIMEOUT_MS, libpq_url
 from storage.journal import APPLIED_CHANNEL
 
@@ -78,6 +79,7 @@ class AppliedWaiter:
                 await self._listen()
             except Exception as error:
                 # The outermost loop of this task: whatever it was, waiting must go on.
+                count_database_error(error)
                 log.warning("listening for answers was interrupted", reason=type(error).__name__)
                 await asyncio.sleep(RECONNECT_SECONDS)
 

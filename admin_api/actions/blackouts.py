@@ -16,7 +16,7 @@ from admin_api.actions.fields import Line, Nothing
 from admin_api.actions.local_times import LocalTime, read_span
 from admin_api.actions.rows import get_blackout
 from admin_api.desk import Desk
-from booking.rules.availability import BLACKOUT_DAYS_MAX
+from booking.rules.availability import BLACKOUT_DAYS_MAX, closed_from_now
 from booking.rules.calendar import Span
 from bus.messages import BlockHall, Command, UnblockHall
 from kit.ids import new_id
@@ -36,7 +36,7 @@ class Closing(Body):
 
 
 def want_block(desk: Desk, connection: Connection, hall_id: UUID, sent: Closing) -> Wanted:
-    """Raises NotFound, and Problem 422 for times that are none."""
+    """Raises NotFound, Refused (`closed_in_the_past`), and Problem 422 for times that are none."""
     get_hall(connection, hall_id)
     span = span_of(desk, connection, sent)
     command = BlockHall(
@@ -60,12 +60,12 @@ def _want_unblock(desk: Desk, connection: Connection, blackout_id: UUID, _sent: 
 
 
 def span_of(desk: Desk, connection: Connection, sent: Closing) -> Span:
-    """Raises Problem 422."""
-    timezone = get_calendar(connection, desk.studio_id).timezone
-    span = read_span(timezone, sent.starts_at, sent.ends_at)
+    """What is ahead of it. Raises Problem 422, Refused (`closed_in_the_past`)."""
+    calendar = get_calendar(connection, desk.studio_id)
+    span = read_span(calendar.timezone, sent.starts_at, sent.ends_at)
     if span.ends_at - span.starts_at > timedelta(days=BLACKOUT_DAYS_MAX):
         raise invalid(("body.ends_at", "too_long"))
-    return span
+    return closed_from_now(span, calendar.now(desk.now))
 
 
 def _announce_block(_desk: Desk, connection: Connection, command: Command) -> tuple[EffectLine, ...]:

@@ -45,6 +45,7 @@ class ChangedTerms(Body):
     )
     holds_limit: Annotated[int, Field(strict=True, ge=1, le=100)] | None = None
     pays_on_site: Flag | None = None
+    on_site_limit: Annotated[int, Field(strict=True, ge=1, le=100)] | None = None
     late_money: Annotated[Literal["refund", "staff"], Field(json_schema_extra=widget("choice"))] | None = None
     reschedule_hours_before: Annotated[int, Field(strict=True, ge=0, le=8_760)] | None = None
     cancellation_terms: Terms | None = None

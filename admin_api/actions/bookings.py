@@ -17,7 +17,7 @@ from admin_api.actions.fields import Nothing, Reason, Remark
 from admin_api.actions.local_times import LocalTime, read_span, write_local
 from admin_api.actions.rows import AnyRow, get_booking, list_booked_extras
 from admin_api.desk import Desk
-from booking.offers import make_offer
+from booking.availability import make_offer_or_alternatives
 from booking.rules.machine import BOOKING
 from bus.messages import (
     EXTRAS_LIMIT,
@@ -102,7 +102,9 @@ def _offer(
     slot = read_span(calendar.timezone, sent.starts_at, sent.ends_at)
     extras = [ExtraWanted(**extra.model_dump()) for extra in sent.extras]
     now = calendar.now(desk.now)
-    return make_offer(connection, sent.hall_id, slot, sent.people, extras, now, except_booking)
+    return make_offer_or_alternatives(
+        connection, sent.hall_id, slot, sent.people, extras, now, except_booking
+    )
 
 
 def _want_hold(desk: Desk, connection: Connection, _subject_id: None, sent: NewBooking) -> Wanted:

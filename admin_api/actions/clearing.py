@@ -2,7 +2,8 @@
 
 Reached from the refusal of `blackouts`, with the bookings that it has named: those are let go and no others.
 One command for each; their answers are waited for, and the hall is closed only when all of them are gone.
-What could not be done is told booking by booking.
+Nothing is let go while something stands there that cannot be: a visit that is over. What else could not be
+done is told booking by booking.
 """
 
 import time
@@ -22,9 +23,11 @@ from admin_api.actions.fields import Reason
 from admin_api.actions.rows import get_booking
 from admin_api.desk import Desk
 from admin_api.queries.operations import find_operations
+from booking.rules.machine import BOOKING
 from bus.messages import CancelBooking
 from kit.errors import NotFound, Refused
 from kit.ids import derived_id
+from storage.catalog import get_calendar
 from storage.halls import get_hall
 from web.commands import Wanted, submit
 
@@ -35,10 +38,10 @@ ANSWERS_WAIT_SECONDS: Final = 20.0
 ANSWERS_POLL_SECONDS: Final = 0.2
 
 _IN_THE_WAY: Final = text("""
-    SELECT booking_id FROM occupancy
-    WHERE hall_id = :hall_id AND released_at IS NULL AND booking_id IS NOT NULL
-        AND starts_at < :ends_at AND ends_at > :starts_at
-    ORDER BY starts_at LIMIT :limit
+    SELECT b.id, b.state, b.ends_at FROM occupancy o JOIN booking b ON b.id = o.booking_id
+    WHERE o.hall_id = :hall_id AND o.released_at IS NULL
+        AND o.starts_at < :ends_at AND o.ends_at > :starts_at
+    ORDER BY o.starts_at LIMIT :limit
 """)
 
 
@@ -53,16 +56,27 @@ class Clearing(Closing):
 
 
 def _to_clear(desk: Desk, connection: Connection, hall_id: UUID, sent: Clearing) -> list[UUID]:
-    """Of the bookings that were named those in the way now. Raises Refused: others are, or too many."""
+    """Of the bookings that were named those in the way now.
+
+    Raises Refused: others are (`bookings_in_the_way`), or too many, or some that cannot be canceled any more
+    (`visits_in_the_way`, with their ids).
+    """
     get_hall(connection, hall_id)
     span = span_of(desk, connection, sent)
     asked = {"hall_id": hall_id, "starts_at": span.starts_at, "ends_at": span.ends_at}
-    found = connection.scalars(_IN_THE_WAY, {**asked, "limit": CLEARED_LIMIT + 1}).all()
-    if len(found) > CLEARED_LIMIT:
+    rows = connection.execute(_IN_THE_WAY, {**asked, "limit": CLEARED_LIMIT + 1}).all()
+    if len(rows) > CLEARED_LIMIT:
         raise Refused("too_many_in_the_way", limit=CLEARED_LIMIT)
+    now = get_calendar(connection, desk.studio_id).now(desk.now)
+    # Canceled, a visit that is over would be paid back in full.
+    if over := [
+        row.id for row in rows if row.ends_at <= now or "cancel" not in BOOKING.triggers_from(row.state)
+    ]:
+        raise Refused("visits_in_the_way", booking_ids=[str(each) for each in over])
+    found = [row.id for row in rows]
     if set(found) - set(sent.booking_ids):
         raise Refused("bookings_in_the_way", booking_ids=[str(each) for each in found])
-    return list(found)
+    return found
 
 
 def _foresee_clearing(desk: Desk, hall_id: UUID, sent: Clearing) -> Effect:

@@ -161,5 +161,7 @@ def _json(value: object) -> JsonValue:
             return value.isoformat()
         case list() | tuple():
             return [_json(each) for each in value]
+        case dict():
+            return _plain(value)
         case _:
             return str(value)

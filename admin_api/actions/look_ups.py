@@ -12,6 +12,7 @@ from admin_api.actions.rows import get_attempt, get_refund
 from admin_api.desk import Desk
 from bus.messages import RetryLookUp
 from state_updater.handlers.look_ups import LOOKED_UP_ATTEMPTS, LOOKED_UP_REFUNDS
+from storage.admissions import find_unanswered
 from web.commands import Wanted
 
 
@@ -32,7 +33,9 @@ def _want_of_refund(desk: Desk, connection: Connection, refund_id: UUID, _sent: 
 
 
 def _may_ask_of_payment(connection: Connection, attempt_id: UUID) -> bool:
-    return get_attempt(connection, attempt_id).state in LOOKED_UP_ATTEMPTS
+    attempt = get_attempt(connection, attempt_id)
+    is_waiting = attempt.state in LOOKED_UP_ATTEMPTS
+    return is_waiting or find_unanswered(connection, attempt_id, attempt.invoice_id) is not None
 
 
 def _may_ask_of_refund(connection: Connection, refund_id: UUID) -> bool:

@@ -55,6 +55,7 @@ GIVING: Final[Mapping[str, str]] = {
     "RequestRefund": "refunds.request",
     "ApproveRefund": "refunds.decide",
     "RejectRefund": "refunds.decide",
+    "DeclineRefund": "refunds.decide",
     "RetryLookUp": "payments.look_up",
 }
 

@@ -12,7 +12,7 @@ from admin_api.actions.rows import get_invoice, get_received, get_refund
 from admin_api.desk import Desk
 from billing.invoices import INVOICE
 from billing.refunds import REFUND
-from bus.messages import ApproveRefund, RejectRefund, RequestRefund
+from bus.messages import ApproveRefund, DeclineRefund, RejectRefund, RequestRefund
 from kit.errors import Refused
 from kit.ids import new_id
 from storage.invoices import find_refundable_payment
@@ -29,6 +29,12 @@ class NewRefund(Body):
 
 class WhyReject(Body):
     """The customer may see the reason."""
+
+    reason: Reason
+
+
+class WhySeen(Body):
+    """What was seen at the provider, and where."""
 
     reason: Reason
 
@@ -70,6 +76,10 @@ def _want_reject(desk: Desk, connection: Connection, refund_id: UUID, sent: WhyR
     return Wanted(RejectRefund(**_ids(desk, connection, refund_id), reason=sent.reason), refund_id)
 
 
+def _want_decline(desk: Desk, connection: Connection, refund_id: UUID, sent: WhySeen) -> Wanted:
+    return Wanted(DeclineRefund(**_ids(desk, connection, refund_id), reason=sent.reason), refund_id)
+
+
 def _ids(desk: Desk, connection: Connection, refund_id: UUID) -> dict[str, UUID]:
     refund = get_refund(connection, refund_id)
     if refund.provider_payment_id is None:
@@ -99,6 +109,10 @@ def _may_approve(connection: Connection, refund_id: UUID) -> bool:
 
 def _may_reject(connection: Connection, refund_id: UUID) -> bool:
     return "reject" in REFUND.triggers_from(get_refund(connection, refund_id).state)
+
+
+def _may_decline(connection: Connection, refund_id: UUID) -> bool:
+    return bool(get_refund(connection, refund_id).state == "unknown")
 
 
 ACTIONS: Final[tuple[Action, ...]] = (
@@ -147,5 +161,16 @@ ACTIONS: Final[tuple[Action, ...]] = (
         want=_want_reject,
         is_open=_may_reject,
         summary="Reject: the sum is free again",
+    ),
+    command_action(
+        "decline_refund",
+        "refunds.decide",
+        "/refunds/{subject_id}/decline",
+        subject="refunds",
+        body=WhySeen,
+        want=_want_decline,
+        is_open=_may_decline,
+        is_dangerous=True,
+        summary="Of an unknown refund: the provider has none, so the sum is free again",
     ),
 )

@@ -36,7 +36,6 @@ ICONS: Final = {
     "awaiting_payment": "fa-hourglass-half",
     "confirmed": "fa-check",
     "completed": "fa-flag-checkered",
-    "no_show": "fa-user-slash",
     "blackout": "fa-ban",
     "external": "fa-calendar",
 }

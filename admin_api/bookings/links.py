@@ -14,21 +14,24 @@ from admin_api.actions.local_times import write_local
 from admin_api.actions.registry import ACTIONS
 from admin_api.bookings.views import Taken
 from admin_api.pages.buttons import Button, form_path
-from admin_api.pages.doors import desk_of, studio_of
+from admin_api.pages.doors import desk_of, language_of, studio_of
+from admin_api.pages.formats import typed_amount
 from admin_api.pages.frame import tell
 from booking.rules.calendar import Span
+from web.views import Money
 
 BOOK: Final = "book"
 BLOCK: Final = "block_hall"
 UNBLOCK: Final = "unblock_hall"
 RESCHEDULE: Final = "reschedule_booking"
-# What is done with a booking by how it stands, or with the money that came too late.
+# What is done with a booking by how it stands, or with money that is to go back.
 DOINGS: Final[Mapping[str, tuple[str, ...]]] = {
     "held": ("check_out_booking", "cancel_booking"),
     "awaiting_payment": ("cancel_booking",),
     "begun": ("complete_booking", "mark_no_show"),
     "misplaced": ("reschedule_booking", "cancel_booking"),
     "late_money": ("refund_received",),
+    "owed_refunds": ("refund_received",),
 }
 
 
@@ -75,10 +78,16 @@ def move_path(request: Request, taken: Taken) -> str | None:
     return action_path(request, RESCHEDULE, taken.booking_id)
 
 
-def buttons(request: Request, standing: str, subject_id: UUID) -> list[Button]:
-    """The forms of what is done then, for who may use them."""
+def buttons(
+    request: Request, standing: str, subject_id: UUID, remaining: Money | None = None
+) -> list[Button]:
+    """The forms of what is done then, for who may use them; of money with the sum filled in."""
+    filled = ""
+    if remaining is not None:
+        amount = typed_amount(remaining.amount_minor, remaining.currency, language_of(request))
+        filled = f"?{urlencode({'amount_minor': amount})}"
     return [
-        Button(path, tell(request, f"action.{name}"), is_dangerous=ACTIONS[name].is_dangerous)
+        Button(path + filled, tell(request, f"action.{name}"), is_dangerous=ACTIONS[name].is_dangerous)
         for name in DOINGS.get(standing, ())
         if (path := action_path(request, name, subject_id)) is not None
     ]

@@ -130,4 +130,4 @@ def _today_context(request: Request) -> dict[str, Any]:
 def _urgent(request: Request) -> list[str]:
     """The sections that are only there when somebody has to do something."""
     parked = ["parked"] if desk_of(request).person.may("parked.read") else []
-    return ["unmarked", "waiting", "surcharges", "late_money", "misplaced", *parked]
+    return ["unmarked", "waiting", "surcharges", "late_money", "owed_refunds", "misplaced", *parked]

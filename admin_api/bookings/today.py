@@ -16,6 +16,7 @@ from admin_api.bookings.views import (
     LateMoney,
     Misplaced,
     OpenSurcharge,
+    OwedRefund,
     Paid,
     ParkedCommand,
     Today,
@@ -84,7 +85,18 @@ _LATE_MONEY = text("""
     JOIN hall h ON h.id = b.hall_id JOIN customer c ON c.id = b.customer_id
     WHERE p.studio_id = :studio_id AND p.invoice_id IS NULL
         AND p.refunded_minor + p.reserved_minor < p.amount_minor
+        AND NOT EXISTS (SELECT FROM refund_owed o WHERE o.payment_id = p.id)
     ORDER BY p.received_at, p.id LIMIT :limit
+""")
+_OWED = text("""
+    SELECT o.payment_id, o.declined_at, b.id AS booking_id, b.state,
+        coalesce(nullif(c.name, ''), c.email) AS customer, h.name AS hall, b.starts_at,
+        o.amount_minor AS remaining_minor, o.currency
+    FROM refund_owed o JOIN provider_payment p ON p.id = o.payment_id
+    LEFT JOIN payment_attempt a ON a.id = p.attempt_id
+    JOIN invoice i ON i.id = coalesce(p.invoice_id, a.invoice_id) JOIN booking b ON b.id = i.booking_id
+    JOIN hall h ON h.id = b.hall_id JOIN customer c ON c.id = b.customer_id
+    WHERE o.studio_id = :studio_id ORDER BY o.declined_at, o.payment_id LIMIT :limit
 """)
 _AHEAD = text("""
     SELECT b.id AS booking_id, coalesce(nullif(c.name, ''), c.email) AS customer, b.hall_id, b.starts_at,
@@ -116,6 +128,7 @@ def read_today(desk: Desk) -> Today:
             waiting=bookings["waiting"],
             surcharges=[OpenSurcharge.model_validate(row) for row in rows.money(_SURCHARGES, "due")],
             late_money=[LateMoney.model_validate(row) for row in rows.money(_LATE_MONEY, "remaining")],
+            owed_refunds=[OwedRefund.model_validate(row) for row in rows.money(_OWED, "remaining")],
             misplaced=rows.misplaced(),
             parked=rows.parked() if desk.person.may("parked.read") else [],
             limit=TODAY_LIMIT,

@@ -109,6 +109,20 @@ class LateMoney(View):
     remaining: Money
 
 
+class OwedRefund(View):
+    """Money that was promised back (a cancellation, a move, money that came too late), that the provider
+    declined to give back, and that is still here: `remaining` is to be asked for again."""
+
+    payment_id: UUID
+    booking_id: UUID
+    state: Annotated[str, Field(examples=["canceled"])]
+    customer: str
+    hall: str
+    starts_at: datetime
+    declined_at: datetime
+    remaining: Money
+
+
 class Misplaced(View):
     """A booking that stands where nothing is sold any more: its hall is closed then, or was given up."""
 
@@ -142,6 +156,7 @@ class Today(View):
     waiting: list[Arrival]
     surcharges: list[OpenSurcharge]
     late_money: list[LateMoney]
+    owed_refunds: list[OwedRefund]
     misplaced: list[Misplaced]
     parked: list[ParkedCommand]
     limit: int

@@ -26,6 +26,7 @@ from admin_api.dashboards.views import (
     Lists,
     Numbers,
     OpenCommand,
+    OwedMoney,
     PeriodView,
     Revenue,
     RevenueDay,
@@ -64,6 +65,15 @@ _UNAPPLIED = text("""
     FROM provider_payment
     WHERE studio_id = :studio_id AND invoice_id IS NULL AND refunded_minor < amount_minor
     ORDER BY received_at, id LIMIT :limit
+""")
+_OWED_SUMS = text("""
+    SELECT currency, count(*) AS number, sum(amount_minor)::bigint AS sum_minor
+    FROM refund_owed WHERE studio_id = :studio_id GROUP BY currency ORDER BY currency
+""")
+_OWED = text("""
+    SELECT o.payment_id, p.transaction_id, o.declined_at, o.amount_minor, o.currency
+    FROM refund_owed o JOIN provider_payment p ON p.id = o.payment_id
+    WHERE o.studio_id = :studio_id ORDER BY o.declined_at, o.payment_id LIMIT :limit
 """)
 _OPEN_COMMANDS = text("""
     SELECT command_id, kind, accepted_at, tries FROM command_journal
@@ -145,6 +155,9 @@ def _read_numbers(desk: Desk, reading: Reading, days: Sequence[RevenueDay]) -> N
         unapplied_money=[
             count_and_sum(row.number, row.sum_minor, row.currency) for row in reading.rows(_UNAPPLIED_SUMS)
         ],
+        owed_refunds=[
+            count_and_sum(row.number, row.sum_minor, row.currency) for row in reading.rows(_OWED_SUMS)
+        ],
         uncertain_attempts=counts.uncertain_attempts,
     )
 
@@ -166,6 +179,15 @@ def _read_lists(desk: Desk, reading: Reading) -> Lists:
                 reserved=Money(amount_minor=row.reserved_minor, currency=row.currency),
             )
             for row in reading.rows(_UNAPPLIED, limit=LIST_LIMIT)
+        ],
+        owed_refunds=[
+            OwedMoney(
+                payment_id=row.payment_id,
+                transaction_id=row.transaction_id,
+                declined_at=row.declined_at,
+                remaining=Money(amount_minor=row.amount_minor, currency=row.currency),
+            )
+            for row in reading.rows(_OWED, limit=LIST_LIMIT)
         ],
         open_commands=[
             OpenCommand(

@@ -83,6 +83,7 @@ class Numbers(View):
     unapplied_commands: int
     oldest_unapplied_command_age_seconds: int | None
     unapplied_money: list[CountAndSum]
+    owed_refunds: list[CountAndSum]
     uncertain_attempts: Annotated[int, Field(description="Attempts that are unknown or pending.")]
 
 
@@ -106,6 +107,15 @@ class UnappliedMoney(View):
     amount: Money
     remaining: Money
     reserved: Annotated[Money, Field(description="What refunds that are on their way will take of it.")]
+
+
+class OwedMoney(View):
+    """Money of a payment that was promised back, that the provider declined, and that is still here."""
+
+    payment_id: UUID
+    transaction_id: str
+    declined_at: datetime
+    remaining: Money
 
 
 class OpenCommand(View):
@@ -133,6 +143,7 @@ class Lists(View):
     """What waits for somebody, oldest first, at most LIST_LIMIT of each; the numbers have them all."""
 
     unapplied_money: list[UnappliedMoney]
+    owed_refunds: list[OwedMoney]
     open_commands: list[OpenCommand]
     uncertain_attempts: list[UncertainAttempt]
 

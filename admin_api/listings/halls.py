@@ -81,6 +81,7 @@ class BookingTermsRow(View):
     quote_seconds: int
     holds_limit: int
     pays_on_site: bool
+    on_site_limit: int
     late_money: str
     reschedule_hours_before: int
     cancellation_terms: Rules
@@ -241,6 +242,7 @@ BOOKING_TERMS: Final = Listing(
         Studio.quote_seconds,
         Studio.holds_limit,
         Studio.pays_on_site,
+        Studio.on_site_limit,
         Studio.late_money,
         Studio.reschedule_hours_before,
         Studio.cancellation_terms,

@@ -27,6 +27,7 @@ from admin_api.pages.entrance import INVITATION
 from admin_api.pages.fields import Choice, Field, fields_of, shown_values, typed_values
 from admin_api.pages.frame import problem_text, tell
 from admin_api.pages.in_the_way import WayOut, named_bookings, way_out
+from admin_api.pages.other_times import other_times
 from admin_api.pages.schemas import TERM_SUFFIX, defaults_of, fields_typed
 from admin_api.pages.site import Site
 from admin_api.pages.typed import faults_of, inner_facts, read_form, read_typed
@@ -153,6 +154,7 @@ async def _show_fields(
         "fields": fields,
         "refusal": refusal,
         "way_out": await _way_out(site, request, wish, typed, problem or {}),
+        "other_times": other_times(request, wish.action, typed, problem or {}),
         "is_foreseen": is_foreseen,
         "form": new_form(site.services, desk_of(request), wish.path),
         "submit": tell(request, "form.check") if is_foreseen else tell(request, f"action.{wish.action.name}"),
@@ -174,6 +176,7 @@ async def _show_effect(site: Site, request: Request, wish: Wish, typed: Mapping[
         **_about(request, wish),
         **effect_words(request, effect),
         "way_out": await _way_out(site, request, wish, typed, effect.refusal or {}),
+        "other_times": other_times(request, wish.action, typed, effect.refusal or {}),
         "values": fields_typed(wish.action, typed),
         "shown": [(field.label, lines) for field in fields if (lines := shown_values(request, field))],
         "form": new_form(site.services, desk, wish.path),

@@ -20,7 +20,7 @@ from admin_api.permissions import STUDIO_ROLES, may
 from storage.studios import is_time_zone
 from web.credentials import Email, NewPassword, Password, same_email
 from web.fields import Body
-from web.hosts import HOST_LENGTH_LIMIT
+from web.hosts import HOST_LENGTH_LIMIT, host_name
 from web.problems import not_found
 
 StudioRole = Literal["owner", "manager", "support", "ops"]
@@ -40,13 +40,12 @@ _Email = Annotated[Email, BeforeValidator(_lower), Field(json_schema_extra=widge
 _Role = Annotated[StudioRole, Field(json_schema_extra=widget("choice"))]
 _Host = Annotated[
     str,
-    BeforeValidator(_lower),
     Field(
-        pattern=r"^[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?$",
         max_length=HOST_LENGTH_LIMIT,
         examples=["yoga.example.org"],
         json_schema_extra=widget("text"),
     ),
+    AfterValidator(host_name),
 ]
 _Zone = Annotated[
     str,

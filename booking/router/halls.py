@@ -1,27 +1,32 @@
-"""What a studio sells by the hour: its halls, and when they are free. Anybody may look.
+"""What a studio sells by the hour: its halls, and when they are free. Anybody may look; who moves a booking
+sees its own time as free, too.
 
 Mounted with the other routes of bookings. Free time is shown as it was made, without another look at each
 of its ten thousand parts; the document has its shape all the same.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Annotated, Final
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy import Connection
 
 from booking.availability import Asked, availability, window_of
-from booking.doors import PREFIX, Visit, Visitor
+from booking.bookings import require_own
+from booking.doors import PREFIX, Customer, DoorsOf, Visit, Visitor
 from booking.queries import Extra, Hall, find_hall, get_policy, read_extras, read_halls, read_tariffs
 from booking.rules.calendar import HallRules, Span
 from booking.rules.prices import Tariff
 from booking.views import AvailabilityView, ExtraView, HallListView, HallView, OpenHoursView
 from kit.errors import Refused
 from web.documented import problems
-from web.fields import shown
+from web.fields import Bearer, shown
 from web.problems import invalid, not_found
 from web.strict import StrictRoute
 
@@ -51,7 +56,10 @@ class Days(BaseModel):
         Field(ge=1, le=MINUTES_LIMIT, description="Minutes: tells where one may start.", examples=[120]),
     ] = None
     booking_id: Annotated[
-        UUID | None, Field(description="A booking that is to be moved: its own time counts as free.")
+        UUID | None,
+        Field(
+            description="A booking of yours that is to be moved: its own time counts as free. Needs a token."
+        ),
     ] = None
 
     def window(self, timezone: str, now: datetime, days_limit: int) -> Span:
@@ -66,6 +74,40 @@ class Days(BaseModel):
 
 
 AskedDays = Annotated[Days, Query()]
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """Which days are looked at. `mover` is who wants to move the booking that `days` names: nobody else is
+    told when it is. Without one it is anybody's look."""
+
+    visit: Visit
+    days: Days
+    mover: Customer | None
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """Raises Problem 401 when the sign-in has been ended, 404 for a booking of nobody's or another's."""
+        if self.mover is None or self.days.booking_id is None:
+            with self.visit.transaction() as connection:
+                yield connection
+            return
+        with self.mover.transaction() as connection:
+            require_own(connection, self.mover.customer_id, self.days.booking_id)
+            yield connection
+
+
+async def get_look(
+    request: Request, visit: Visitor, doors: DoorsOf, days: AskedDays, credentials: Bearer
+) -> Look:
+    """Raises Problem 401 for a booking without a valid token."""
+    mover = None if days.booking_id is None else await doors.find_customer(request, credentials)
+    return Look(visit, days, mover)
+
+
+Looking = Annotated[Look, Depends(get_look)]
+# The token is only needed for a booking.
+OPTIONAL_TOKEN: Final[dict[str, object]] = {"security": [{}]}
 
 
 @router.get("/halls", operation_id="list_halls", responses=problems(404), summary="Halls")
@@ -96,30 +138,33 @@ def get_one(hall_id: UUID, visit: Visitor) -> HallView:
     "/halls/{hall_id}/availability",
     operation_id="get_hall_availability",
     response_model=AvailabilityView,
-    responses=problems(404),
+    responses=problems(401, 404),
+    openapi_extra=OPTIONAL_TOKEN,
     summary="When a hall is free",
 )
-def of_one(hall_id: UUID, visit: Visitor, days: AskedDays) -> Response:
+def of_one(hall_id: UUID, look: Looking) -> Response:
     """Runs of free time with what an hour costs in them, at most 62 days. Whatever fits into a run, on the
     hall's step and within its limits, can be quoted, and nothing else."""
-    return _free(visit, days, DAYS_LIMIT, hall_id)
+    return _free(look, DAYS_LIMIT, hall_id)
 
 
 @router.get(
     "/availability",
     operation_id="get_availability",
     response_model=AvailabilityView,
-    responses=problems(404),
+    responses=problems(401, 404),
+    openapi_extra=OPTIONAL_TOKEN,
     summary="When all halls are free",
 )
-def of_all(visit: Visitor, days: AskedDays) -> Response:
+def of_all(look: Looking) -> Response:
     """As for one hall, at most 31 days; a hall that is not booked for so long has no starts. An answer that
     would be too large is refused (`answer_too_large`): ask for fewer days."""
-    return _free(visit, days, DAYS_OF_ALL_LIMIT, None)
+    return _free(look, DAYS_OF_ALL_LIMIT, None)
 
 
-def _free(visit: Visit, days: Days, days_limit: int, hall_id: UUID | None) -> Response:
-    with visit.transaction() as connection:
+def _free(look: Look, days_limit: int, hall_id: UUID | None) -> Response:
+    visit, days = look.visit, look.days
+    with look.transaction() as connection:
         policy = get_policy(connection, visit.studio_id)
         now = policy.now(visit.clock())
         window = days.window(policy.timezone, now, days_limit)

@@ -14,17 +14,15 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, fie
 from pydantic_core import PydanticCustomError
 from sqlalchemy import Connection
 
-from booking.availability import taken_facts
+from booking.availability import make_offer_or_alternatives
 from booking.bookings import check_move, get_booking
 from booking.doors import PREFIX, DoorsOf, SignedIn
-from booking.offers import make_offer
 from booking.queries import Policy, get_policy
 from booking.quotes import Quote, sign_quote
 from booking.router.halls import FIRST_DAY, LAST_DAY
 from booking.rules.calendar import Span
 from booking.views import HALL_ID, LOCAL_TIME, QuoteView
 from bus.messages import EXTRAS_LIMIT, ExtraWanted, Instant, Offer, People
-from kit.errors import Refused
 from web.documented import problems
 from web.fields import Body, shown
 from web.strict import StrictRoute
@@ -97,14 +95,9 @@ def create(sent: NewQuote, caller: SignedIn, doors: DoorsOf) -> QuoteView:
 
 def _offer(connection: Connection, sent: NewQuote, now: datetime) -> Offer:
     slot = Span(sent.starts_at, sent.ends_at)
-    try:
-        return make_offer(connection, sent.hall_id, slot, sent.people, sent.extras, now, sent.booking_id)
-    except Refused as refusal:
-        recorded = {"code": refusal.code, **refusal.facts}
-        more = taken_facts(connection, recorded, sent.hall_id, slot, sent.people, now, sent.booking_id)
-        if not more:
-            raise
-        raise Refused(refusal.code, **refusal.facts, **more) from None
+    return make_offer_or_alternatives(
+        connection, sent.hall_id, slot, sent.people, sent.extras, now, sent.booking_id
+    )
 
 
 def _view(quote: Quote, token: str, policy: Policy) -> QuoteView:

@@ -216,3 +216,12 @@ def _grids(timezone: str, step: int, first_day: date, last_day: date) -> tuple[S
         else:
             grids.append(piece)
     return tuple(grids)
+
+
+def closed_from_now(span: Span, now: datetime) -> Span:
+    """What a hall is closed for when somebody asks to close it for `span`: the part that is ahead, for what
+    has been in it is in nobody's way. Raises Refused: closed_in_the_past (ends_at).
+    """
+    if span.ends_at <= now:
+        raise Refused("closed_in_the_past", ends_at=span.ends_at.isoformat())
+    return Span(max(span.starts_at, now), span.ends_at)

@@ -52,11 +52,16 @@ def to_charge(money: BookingMoney, new_total_minor: int) -> int:
     return new_total_minor - covered_minor
 
 
-def check_move_by_customer(missing_minor: int, percent: int) -> None:
-    """Nothing, if a customer may move now to where `missing_minor`, as `to_charge` says, is left to be paid.
+def check_move_by_customer(money: BookingMoney, missing_minor: int, percent: int) -> None:
+    """Nothing, if a customer may move what is paid online now to where `missing_minor`, as `to_charge` says,
+    is left to be paid.
 
     `percent` is what canceling would give back: with less than all of it, moving to next to nothing first
-    would be the cheaper way to cancel. Raises Refused: too_late_to_pay_less.
+    would be the cheaper way to cancel. More than is paid and left is not asked for afterwards: the cheapest
+    time would be the way to have any other and pay at the visit, if at all.
+    Raises Refused: too_late_to_pay_less, surcharge_too_large.
     """
     if missing_minor < 0 and percent < 100:
         raise Refused("too_late_to_pay_less", refund_percent=percent)
+    if missing_minor > money.left_minor:
+        raise Refused("surcharge_too_large", surcharge_minor=missing_minor, paid_minor=money.left_minor)

@@ -120,6 +120,7 @@ EXAMPLES_OF: Final[Mapping[str, Mapping[str, object]]] = {
     "VoidInvoice": {"reason": "Issued by mistake"},
     "RequestRefund": {"reason": "The lesson was called off"},
     "RejectRefund": {"reason": "The lesson took place"},
+    "DeclineRefund": {"reason": "The provider's list of operations has none"},
     "CancelBooking": {"origin": "staff", "reason": "The heating is broken"},
     "CompleteBooking": {"origin": "clock"},
     "RetryLookUp": {"refund_id": None},

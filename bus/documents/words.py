@@ -59,6 +59,7 @@ SENDERS: Final[Mapping[str, tuple[str, ...]]] = {
         "RequestRefund",
         "ApproveRefund",
         "RejectRefund",
+        "DeclineRefund",
         "RetryLookUp",
         "HoldBooking",
         "CheckOutBooking",

@@ -13,6 +13,7 @@ import psycopg
 
 from bus.backoff import reconnect_delay_seconds
 from bus.port import BusAway
+from runtime.metrics import count_database_error
 
 Connection = psycopg.Connection[tuple[object, ...]]
 Connect = Callable[[], Connection]
@@ -37,7 +38,10 @@ class Session:
         """A connection that works. Raises BusAway when there is none, or it is lost meanwhile."""
         try:
             yield self._connected()
-        except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+        except psycopg.Error as error:
+            count_database_error(error)
+            if not isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
+                raise
             self._lose(error)
             raise BusAway(reason=type(error).__name__) from error
 

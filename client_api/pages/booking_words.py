@@ -130,6 +130,10 @@ BOOKING_WORDS: Final[dict[str, tuple[str, str]]] = {
         "Больше неоплаченных броней занять нельзя (предел: {limit}). Оплатите или отпустите одну.",
         "You cannot hold more unpaid bookings (the limit is {limit}). Pay for one or let it go.",
     ),
+    "problem.too_many_on_site": (
+        "С оплатой в студии больше броней не сделать (предел: {limit}). Оплатите эту онлайн.",
+        "You cannot have more to pay for at the studio (the limit is {limit}). Pay for this one online.",
+    ),
     "problem.too_many_people": (
         "В этот зал входит не больше {capacity}.",
         "This hall holds at most {capacity} people.",
@@ -167,6 +171,10 @@ BOOKING_WORDS: Final[dict[str, tuple[str, str]]] = {
     "problem.too_late_to_pay_less": (
         "Возвращается уже не всё, поэтому на более дешёвое время перенести нельзя. Позвоните в студию.",
         "Not everything comes back any more, so it cannot move to a cheaper time. Please call the studio.",
+    ),
+    "problem.surcharge_too_large": (
+        "Доплата больше, чем уже оплачено. Забронируйте остальное отдельно или позвоните в студию.",
+        "It costs more in addition than is paid already. Book the rest by itself, or call the studio.",
     ),
     "problem.surcharge_unpaid": (
         "Сначала доплатите за прошлый перенос.",

@@ -27,15 +27,15 @@ _NOW = text("""
 """)
 _LIST = text("""
     SELECT attempt_id, provider_account_id = :account_id AND transaction_id = :transaction_id, admitted_at,
-        closed_at
+        coalesce(closed_at, lapsed_at)
     FROM check_admission
     WHERE provider_account_id = :account_id AND transaction_id = :transaction_id
-        OR invoice_id = :invoice_id AND closed_at IS NULL
+        OR invoice_id = :invoice_id AND closed_at IS NULL AND lapsed_at IS NULL
 """)
-# A test studio's clock may have been set back.
-_CLOSE = text("""
-    UPDATE check_admission SET closed_at = greatest(admitted_at, :now)
-    WHERE invoice_id = :invoice_id AND closed_at IS NULL
+# Not closed: nobody has said what became of it. A test studio's clock may have been set back.
+_LAPSE = text("""
+    UPDATE check_admission SET lapsed_at = greatest(admitted_at, :now)
+    WHERE invoice_id = :invoice_id AND closed_at IS NULL AND lapsed_at IS NULL
 """)
 _INSERT = text("""
     INSERT INTO check_admission (id, studio_id, provider_account_id, invoice_id, attempt_id, transaction_id,
@@ -52,10 +52,11 @@ class Admission:
     attempt_id: UUID
     is_same_transaction: bool
     admitted_at: datetime
-    closed_at: datetime | None
+    # The provider has told the end, or another took its place.
+    ended_at: datetime | None
 
     def is_open_at(self, now: datetime) -> bool:
-        return self.closed_at is None and now < self.admitted_at + timedelta(seconds=ADMISSION_SECONDS)
+        return self.ended_at is None and now < self.admitted_at + timedelta(seconds=ADMISSION_SECONDS)
 
 
 class CustomerBusy(Transient):
@@ -85,7 +86,7 @@ def get_studio_time(connection: Connection, studio_id: UUID) -> datetime:
 
 
 def list_admissions(connection: Connection, attempt: Attempt, callback: Callback) -> list[Admission]:
-    """The one of the transaction that asks, and the one of the attempt's invoice that was not closed."""
+    """The one of the transaction that asks, and the last one of the attempt's invoice unless closed."""
     return [Admission(*row) for row in connection.execute(_LIST, _named(attempt, callback))]
 
 
@@ -94,7 +95,7 @@ def store_admission(connection: Connection, attempt: Attempt, callback: Callback
 
     Idempotent by provider account and transaction: False when that transaction has had its leave.
     """
-    connection.execute(_CLOSE, {"invoice_id": attempt.invoice_id, "now": now})
+    connection.execute(_LAPSE, {"invoice_id": attempt.invoice_id, "now": now})
     row = _named(attempt, callback) | {
         "id": new_id(),
         "studio_id": attempt.studio_id,

@@ -1,10 +1,12 @@
 """`python -m integrations.search_index.setup`: policies and templates into Elasticsearch, pages into Kibana.
 
 Run once beside the stack, and again after an update: everything is put under a fixed name over what was
-there. What it puts are the files of deploy/elasticsearch and deploy/kibana. It touches no document.
+there. What it puts are the files of deploy/elasticsearch and deploy/kibana. Indices that are there learn the
+fields that are new; it touches no document.
 """
 
 import argparse
+import json
 import ssl
 import sys
 import time
@@ -29,6 +31,10 @@ WAIT_SECONDS: Final = 300.0
 ANSWER_CHARACTERS_MAX: Final = 500
 # What is put, in this order: a template names its policy. (folder below deploy/elasticsearch, path)
 PUTS: Final = (("policies", "/_ilm/policy/"), ("templates", "/_index_template/"))
+# The template whose indices refuse what they have no field for: that of this month is older than an update.
+STRICT_TEMPLATE: Final = "templates/billing-events.json"
+# There may be none yet, and one may be closed.
+OF_THOSE_THERE: Final = "?allow_no_indices=true&ignore_unavailable=true"
 
 log = structlog.get_logger(__name__)
 
@@ -102,6 +108,15 @@ def set_up_elasticsearch(client: httpx.Client, folder: Path, wait_seconds: float
         for file in _files(folder / kind, "*.json"):
             _take(client.put, path + file.stem, file.read_bytes())
             log.info("put", what=kind, name=file.stem)
+    extend_indices(client, folder / STRICT_TEMPLATE)
+
+
+def extend_indices(client: httpx.Client, template_file: Path) -> None:
+    """Gives the indices of a template that are there the fields that it has now. Raises SetupFailed."""
+    template = json.loads(template_file.read_bytes())
+    path = f"/{','.join(template['index_patterns'])}/_mapping{OF_THOSE_THERE}"
+    _take(client.put, path, json.dumps(template["template"]["mappings"]).encode())
+    log.info("put", what="mappings", name=template_file.stem)
 
 
 def set_kibana_password(client: httpx.Client, password: str) -> None:

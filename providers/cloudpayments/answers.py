@@ -119,11 +119,15 @@ def made_refund(envelope: Envelope, amount_minor: int, currency: str) -> Outcome
     return _refused_or_odd(envelope)
 
 
-def found_payment(envelope: Envelope, attempt_reference: str) -> LookUp:
-    """Read `payments/find`. `Success: false` *with* a Model is a declined payment, not "not found"."""
+def found_payment(envelope: Envelope, attempt_reference: str, transaction_id: str | None = None) -> LookUp:
+    """Read `payments/find`, or `payments/get` of `transaction_id`.
+
+    `Success: false` *with* a Model is a declined payment, not "not found".
+    """
     model = envelope["Model"]
     if isinstance(model, dict):
-        if _text(model.get("InvoiceId")) != attempt_reference:
+        found_id = _text(model.get("TransactionId"))
+        if _text(model.get("InvoiceId")) != attempt_reference or transaction_id not in (None, found_id):
             return _unknown("foreign_payment", envelope)
         return transaction_outcome(model, masked({**envelope}))
     if not envelope["Success"] and envelope["Message"] == "Not found":

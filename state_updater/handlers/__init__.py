@@ -31,6 +31,7 @@ from state_updater.handlers.payments import handle_record_payment_outcome, handl
 from state_updater.handlers.periods import handle_end_subscription, handle_renew_subscription
 from state_updater.handlers.refunds import (
     handle_approve_refund,
+    handle_decline_refund,
     handle_record_refund_outcome,
     handle_reject_refund,
     handle_request_refund,
@@ -67,6 +68,7 @@ HANDLERS: dict[str, Callable[[Any, Work], Result]] = {
     "RequestRefund": handle_request_refund,
     "ApproveRefund": handle_approve_refund,
     "RejectRefund": handle_reject_refund,
+    "DeclineRefund": handle_decline_refund,
     "RecordRefundOutcome": handle_record_refund_outcome,
     "RetryLookUp": handle_retry_look_up,
 }

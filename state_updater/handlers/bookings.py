@@ -98,9 +98,10 @@ def handle_reschedule_booking(command: RescheduleBooking, work: Work) -> dict[st
     slot = offered_slot(work, offer)
     require_free(work, slot, moving=booking)
     payments = work.payments_of(booking)
-    missing_minor = to_charge(_money(work, booking, payments, unpaid), offer.total_minor)
-    if command.origin == "customer":
-        check_move_by_customer(missing_minor, _percent_by_terms(work, booking))
+    money = _money(work, booking, payments, unpaid)
+    missing_minor = to_charge(money, offer.total_minor)
+    if command.origin == "customer" and booking.payment == "online":
+        check_move_by_customer(money, missing_minor, _percent_by_terms(work, booking))
     _move(command, work, booking, slot)
     _void(work, unpaid)
     if missing_minor > 0 and booking.payment == "online":
@@ -119,7 +120,10 @@ def _require_movable(work: Work, booking: Booking, unpaid: Sequence[Invoice]) ->
 
 
 def _move(command: RescheduleBooking, work: Work, booking: Booking, slot: Slot) -> None:
-    offer = command.offer
+    offer, percent_max = command.offer, booking.refund_percent_max
+    if command.origin == "customer":
+        # Moved when little would have gone back, it does not become free to cancel.
+        percent_max = _percent_by_terms(work, booking)
     told = offer.model_dump(mode="json", exclude={"terms"})
     release(work, booking)
     work.step(
@@ -132,8 +136,7 @@ def _move(command: RescheduleBooking, work: Work, booking: Booking, slot: Slot) 
         people=offer.people,
         total_minor=offer.total_minor,
         lines=orjson.dumps(told["lines"]).decode(),
-        # Moved when little would have gone back, it does not become free to cancel.
-        refund_percent_max=_percent_by_terms(work, booking),
+        refund_percent_max=percent_max,
     )
     take(work, booking, slot, "booking")
 
@@ -174,4 +177,6 @@ def handle_mark_no_show(command: MarkNoShow, work: Work) -> dict[str, Any]:
     if work.now < booking.starts_at:
         raise Refused("not_due", due_at=booking.starts_at.isoformat())
     work.step(booking, "mark_no_show")
+    # What is left of the time can be sold again.
+    release(work, booking)
     return told_of(booking)

@@ -67,8 +67,8 @@ def handle_check_out_booking(command: CheckOutBooking, work: Work) -> dict[str, 
     if work.now >= booking.hold_expires_at:
         raise Refused("hold_expired", hold_expires_at=booking.hold_expires_at.isoformat())
     if command.payment == "on_site":
-        if command.origin == "customer" and not work.studio.pays_on_site:
-            raise Refused("on_site_not_offered")
+        if command.origin == "customer":
+            _require_on_site(work, booking)
         work.step(booking, "confirm", payment="on_site")
         keep(work, booking)
         return told_of(booking)
@@ -82,6 +82,14 @@ def handle_check_out_booking(command: CheckOutBooking, work: Work) -> dict[str, 
         expires_at=booking.hold_expires_at,
     )
     return {**told_of(booking), "invoice_id": str(invoice.id)}
+
+
+def _require_on_site(work: Work, booking: Booking) -> None:
+    """A promise to pay takes no place among the holds, so it has a limit of its own."""
+    if not work.studio.pays_on_site:
+        raise Refused("on_site_not_offered")
+    if len(work.on_site_bookings(booking.customer_id)) >= work.studio.on_site_limit:
+        raise Refused("too_many_on_site", limit=work.studio.on_site_limit)
 
 
 def handle_expire_hold(command: ExpireHold, work: Work) -> dict[str, Any]:

@@ -9,7 +9,8 @@ from state_updater.rows import Attempt, Refund
 from state_updater.work import Work
 
 # An attempt that is `sent` waits for its first request: a look-up would take its place, and nobody would ask
-# for the page. The look-up of a refund sends what has not gone out.
+# for the page. One at rest is looked up for a transaction whose end nobody has told. The look-up of a refund
+# sends what has not gone out.
 LOOKED_UP_ATTEMPTS = frozenset(ANSWERABLE) - {"sent"}
 LOOKED_UP_REFUNDS = frozenset({"sent", "unknown"})
 
@@ -18,7 +19,8 @@ def handle_retry_look_up(command: RetryLookUp, work: Work) -> dict[str, Any]:
     """Changes no state: what the task finds is a command of its own. While a call is out it does nothing."""
     if command.attempt_id is not None:
         attempt = work.get_attempt(command.attempt_id)
-        _require(attempt, LOOKED_UP_ATTEMPTS)
+        if not work.has_unanswered_admission(attempt):
+            _require(attempt, LOOKED_UP_ATTEMPTS)
         work.want_task("look_up_payment", attempt_id=attempt.id)
         return {"attempt_id": str(attempt.id)}
     assert command.refund_id is not None

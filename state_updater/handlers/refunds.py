@@ -6,8 +6,8 @@ A sum is reserved from the moment it is asked for. Money that has been given bac
 from typing import Any
 
 from billing.ledger import Posting
-from billing.refunds import REFUND, RESERVING, TRIGGER_OF_OUTCOME
-from bus.messages import ApproveRefund, RecordRefundOutcome, RejectRefund, RequestRefund
+from billing.refunds import REFUND, RESERVING, SEEN_AFTER, TRIGGER_OF_OUTCOME
+from bus.messages import ApproveRefund, DeclineRefund, RecordRefundOutcome, RejectRefund, RequestRefund
 from kit.errors import InvalidMessage, NotFound, Refused
 from state_updater.handlers.giving_back import (
     apply_refunded,
@@ -60,6 +60,20 @@ def handle_reject_refund(command: RejectRefund, work: Work) -> dict[str, Any]:
     payment = work.get_payment(command.payment_id)
     _require(refund, "reject", payment)
     work.step(refund, "reject")
+    release(work, refund, payment)
+    return {"refund_id": str(refund.id), "state": refund.state}
+
+
+def handle_decline_refund(command: DeclineRefund, work: Work) -> dict[str, Any]:
+    """What somebody has seen is evidence, and has a name to it. Should the money have gone all the same, the
+    provider's word for it still counts."""
+    refund = work.get_refund(command.refund_id)
+    payment = work.get_payment(command.payment_id)
+    _require(refund, "decline", payment)
+    due_at = refund.updated_at + SEEN_AFTER
+    if refund.state != "unknown" or work.now < due_at:
+        raise Refused("not_due", due_at=due_at.isoformat())
+    work.step(refund, "decline", facts={"reason": command.reason}, decline_code="not_at_provider")
     release(work, refund, payment)
     return {"refund_id": str(refund.id), "state": refund.state}
 

@@ -1,7 +1,8 @@
 """Tasks about payment attempts: ask the provider for a payment page, and look up what became of an attempt.
 
 A page is asked for once. If the answer is lost, the same request with the same id is repeated while the
-provider still remembers it, otherwise never. *Unknown* stays unknown until there is evidence.
+provider still remembers it, otherwise never. *Unknown* stays unknown until there is evidence. So does a
+transaction that had leave to take money, also when its attempt is closed.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -10,7 +11,7 @@ from uuid import UUID
 from celery import shared_task
 from sqlalchemy import text
 
-from billing.payments import received_payment_id
+from billing.payments import ANSWERABLE, IN_FLIGHT, LIVE, received_payment_id
 from bus.messages import RecordPaymentOutcome
 from kit.canonical import canonical_json
 from kit.ids import sha256
@@ -18,6 +19,7 @@ from providers.port import NOT_FOUND, LookUp, Outcome, OutcomeKind, PaymentReque
 from runtime.crash_points import crash_point
 from state_updater.tasks.desk import Desk, desk
 from state_updater.tasks.schedule import look_up_delay_seconds
+from storage.admissions import find_unanswered
 from storage.provider_calls import Call, CallKind, History, Subject, begin_call, forget_due, history_of
 
 # CloudPayments keeps the answer of a request id for an hour; well inside it a repeat is the same request.
@@ -120,7 +122,13 @@ def _create(at: Desk, subject: Subject) -> None:
 
 
 def _look_up(at: Desk, subject: Subject) -> None:
-    begun = _begin(at, subject, "look_up", {"sent", "requires_action", "pending", "unknown"})
+    """The attempt while it waits for news; and whatever its state, a transaction of it that had its leave."""
+    _look_up_attempt(at, subject)
+    _look_up_transaction(at, subject)
+
+
+def _look_up_attempt(at: Desk, subject: Subject) -> None:
+    begun = _begin(at, subject, "look_up", set(ANSWERABLE))
     if begun is None:
         return
     attempt, history, call = begun
@@ -129,6 +137,45 @@ def _look_up(at: Desk, subject: Subject) -> None:
     if outcome is NOT_FOUND and attempt.state == "unknown" and _may_repeat(history):
         # Nobody has paid, because nobody has the page: ask for it again, with the very same request.
         _create(at, subject)
+
+
+def _look_up_transaction(at: Desk, subject: Subject) -> None:
+    """By the provider's id for it: asked about an attempt, it tells of the last transaction alone."""
+    with at.engine.begin() as connection:
+        attempt: AttemptRow = connection.execute(_ATTEMPT, {"id": subject.id}).one()  # type: ignore[assignment]
+        unanswered = find_unanswered(connection, attempt.id, attempt.invoice_id)
+        if unanswered is None:
+            return
+        call = begin_call(
+            connection,
+            subject,
+            "look_up",
+            request_id=unanswered.transaction_id,
+            body_hash=_body_hash({"transaction_id": unanswered.transaction_id}),
+            lease_seconds=at.settings.lease_seconds,
+        )
+    crash_point("after_call_record")
+    if call is None:
+        return
+    found = at.provider(attempt.provider_account_id).find_transaction(attempt.id, unanswered.transaction_id)
+    # Also when the end is told: what tells of it closes the leave, or is asked for again.
+    delay = None
+    if unanswered.is_asked_on or attempt.state in LIVE:
+        delay = look_up_delay_seconds(call.number, at.settings.look_up_delays_seconds)
+    if found is NOT_FOUND:
+        at.conclude(call, "not_found", {}, delay, None)
+        return
+    answer = {"cause": found.cause, **found.answer}
+    command = _command(attempt, found) if _is_end(attempt, found) else None
+    at.conclude(call, found.kind.value, answer, delay, command)
+
+
+def _is_end(attempt: AttemptRow, outcome: Outcome) -> bool:
+    """What became of the transaction is known. While another may be moving money, that it was declined would
+    be taken to be said of that one."""
+    if outcome.kind is OutcomeKind.DECLINED:
+        return outcome.transaction_id is not None and attempt.state not in IN_FLIGHT
+    return outcome.kind is OutcomeKind.SUCCEEDED
 
 
 def _may_repeat(history: History) -> bool:
@@ -178,6 +225,10 @@ def _told(attempt: AttemptRow, call: Call, outcome: Outcome) -> RecordPaymentOut
     """The command that tells of this outcome; None when it says nothing new."""
     if call.kind == "look_up" and not _is_news(attempt, outcome):
         return None
+    return _command(attempt, outcome)
+
+
+def _command(attempt: AttemptRow, outcome: Outcome) -> RecordPaymentOutcome:
     transaction_id = outcome.transaction_id
     is_money = outcome.kind is OutcomeKind.SUCCEEDED
     return RecordPaymentOutcome(

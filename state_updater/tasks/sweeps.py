@@ -1,8 +1,8 @@
 """What beat asks for every few seconds: pick up what is due. Each finding is a bounded page of rows.
 
-Lost tasks are sent again, calls whose worker never came back become *unknown*, silent pages and due look-ups
-are asked about; invoices and holds whose time is over get their ExpireInvoice and ExpireHold, and visits that
-are over their CompleteBooking.
+Lost tasks are sent again, calls whose worker never came back become *unknown*; silent pages, leave to take
+money whose end was not told and due look-ups are asked about; invoices and holds whose time is over get their
+ExpireInvoice and ExpireHold, and visits that are over their CompleteBooking.
 """
 
 from collections.abc import Iterator
@@ -25,6 +25,7 @@ from kit.ids import derived_id
 from runtime.metrics import LAST_SWEEP
 from state_updater.tasks.app import QUEUE
 from state_updater.tasks.desk import Desk, desk
+from storage.admissions import silent_admissions
 from storage.bookings import finished_bookings, overdue_holds
 from storage.invoices import expired_invoices
 from storage.provider_calls import (
@@ -55,13 +56,14 @@ def sweep() -> None:
         starts, refunds = lost_starts(connection, lost_after), lost_refunds(connection, lost_after)
         due = [
             *silent_pages(connection, at.settings.silent_after_seconds),
+            *silent_admissions(connection),
             *claim_due(connection, at.settings.look_up_claim_seconds),
         ]
     for subject in starts:
         _send("start_payment", subject)
     for subject in refunds:
         _send("send_refund", subject)
-    for subject in due:
+    for subject in dict.fromkeys(due):
         _send(_LOOK_UP[subject.column], subject)
     _command_what_is_due(at)
     LAST_SWEEP.set_to_current_time()

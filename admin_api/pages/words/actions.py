@@ -13,6 +13,7 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "action.refund_received": ("Вернуть этот платёж", "Refund this payment"),
     "action.approve_refund": ("Одобрить возврат", "Approve the refund"),
     "action.reject_refund": ("Отклонить возврат", "Reject the refund"),
+    "action.decline_refund": ("У провайдера его нет", "The provider has none"),
     "action.retry_look_up_of_payment": ("Спросить провайдера сейчас", "Ask the provider now"),
     "action.retry_look_up_of_refund": ("Спросить провайдера сейчас", "Ask the provider now"),
     "action.create_plan": ("Создать тариф", "Create a plan"),

@@ -55,6 +55,7 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "did.RecordRefundOutcome": ("записывает исход возврата", "records the outcome of a refund"),
     "did.register": ("регистрируется", "registers"),
     "did.RejectRefund": ("отклоняет возврат денег", "rejects a refund"),
+    "did.DeclineRefund": ("не находит возврата у провайдера", "finds no refund at the provider"),
     "did.replay_command": ("отправляет команду ещё раз", "sends a command again"),
     "did.RequestRefund": ("просит вернуть деньги", "asks for a refund"),
     "did.RetryLookUp": ("спрашивает провайдера", "asks the provider about"),

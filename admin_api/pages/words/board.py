@@ -100,6 +100,13 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
         "The time is taken by others, or over. Give the money back, or agree on another time.",
     ),
     "desk.late_money.empty": ("Таких денег нет.", "There is no such money."),
+    "desk.owed_refunds": ("Обещано вернуть и не возвращено", "Promised and not given back"),
+    "desk.owed_refunds.note": (
+        "Клиенту сказано, что деньги вернутся, а провайдер отказал. Запросите возврат ещё раз.",
+        "The customer was told that it goes back, and the provider declined. Ask for the refund again.",
+    ),
+    "desk.owed_refunds.empty": ("Всё обещанное возвращено или в пути.", "All that was promised goes back."),
+    "desk.declined_at": ("Отказано", "Declined"),
     "desk.misplaced": ("Брони там, где не сдаётся", "Bookings where nothing is sold"),
     "desk.misplaced.note": (
         "Часы работы или зал изменились после брони. Смотрим на {count} {count:день|дня|дней} вперёд.",

@@ -82,6 +82,10 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "column.staff_hold_seconds": ("Сколько держится, если занял сотрудник", "How long, when staff holds it"),
     "column.quote_seconds": ("Сколько действует расчёт", "How long a quote is good for"),
     "column.holds_limit": ("Неоплаченных броней у клиента", "Unpaid holds of one customer"),
+    "column.on_site_limit": (
+        "Броней с оплатой на месте у клиента",
+        "Bookings of one customer to pay on site",
+    ),
     "column.pays_on_site": ("Клиент может платить на месте", "Customers may pay on site"),
     "column.late_money": ("Опоздавшие деньги", "Late money"),
     "column.reschedule_hours_before": ("Перенос не позже чем за, часов", "Moved until, hours before"),
@@ -167,11 +171,16 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
         "Время займётся за клиентом на срок из условий броней. За это время оформите его на странице брони.",
         "The time is held for the customer as long as the booking terms say. Check it out by then.",
     ),
+    "action.block_hall.about": (
+        "Что уже прошло, не закрывается: если время началось, зал закроется с этой минуты.",
+        "What has passed is not closed: if the time has begun, the hall is closed from now on.",
+    ),
     "action.clear_and_block_hall.about": (
-        "Каждая бронь отменяется отдельно. Зал закроется, только если отменятся все.",
-        "Each booking is canceled by itself. The hall is closed only when all of them are.",
+        "Каждая бронь отменяется отдельно. Зал закроется, только если отменятся все, не раньше этой минуты.",
+        "Each booking is canceled by itself. The hall is closed only when all of them are, and from now on.",
     ),
     "page.open_booking": ("Открыть бронь", "Open the booking"),
+    "page.other_times": ("Свободно вместо этого", "Free instead"),
     "page.in_the_way": ("Мешают эти брони", "These bookings are in the way"),
     # Fields.
     "field.customer_id": ("Клиент", "Customer"),
@@ -208,6 +217,10 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "field.staff_hold_seconds": ("Сколько держится, если занял сотрудник", "How long, when staff holds it"),
     "field.quote_seconds": ("Сколько действует расчёт", "How long a quote is good for"),
     "field.holds_limit": ("Неоплаченных броней у клиента, не больше", "Unpaid holds of one customer"),
+    "field.on_site_limit": (
+        "Предстоящих броней с оплатой на месте у клиента, не больше",
+        "Bookings ahead of one customer that are to be paid on site",
+    ),
     "field.pays_on_site": ("Клиент может платить на месте", "Customers may pay on site"),
     "field.late_money": ("Деньги за время, которого больше нет", "Money for a time that is lost"),
     "field.reschedule_hours_before": ("Перенос не позже чем за, часов", "Moved until, hours before"),
@@ -318,6 +331,10 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
         "У клиента уже есть неоплаченные брони: {limit}. Их надо оформить или отменить",
         "The customer has {limit} unpaid holds: check them out or cancel them first",
     ),
+    "problem.too_many_on_site": (
+        "У клиента уже есть предстоящие брони с оплатой на месте: {limit}. Эту он оплатит онлайн",
+        "The customer has {limit} bookings ahead to pay for on site: this one is paid online",
+    ),
     "problem.extra_not_available": (
         "Этого дополнения у зала нет",
         "This extra is not lent with this hall",
@@ -346,6 +363,10 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
         "Возвращается уже не всё: на более дешёвое время переносит персонал",
         "Not everything comes back any more: staff moves it to a cheaper time",
     ),
+    "problem.surcharge_too_large": (
+        "Доплата {surcharge_minor} больше, чем оплачено ({paid_minor}): так переносит персонал",
+        "{surcharge_minor} in addition is more than is paid ({paid_minor}): staff moves it there",
+    ),
     "problem.on_site_not_offered": ("Здесь не платят на месте", "Nothing is paid on site here"),
     "problem.surcharge_unpaid": (
         "Сначала нужно оплатить доплату за прошлый перенос",
@@ -359,6 +380,11 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
         "Мешает больше {limit} броней: закрывайте по частям",
         "More than {limit} bookings are in the way: close it in parts",
     ),
+    "problem.visits_in_the_way": (
+        "Эти визиты уже закончены, их не отменить: закройте зал на время после них",
+        "These visits are over and cannot be canceled: close the hall for the time after them",
+    ),
+    "problem.closed_in_the_past": ("Это время уже прошло", "This time is over already"),
     "problem.already_blocked": ("Зал на это время уже закрыт", "The hall is closed at that time already"),
     "problem.cleared_in_part": (
         "Отменено броней: {canceled}. Не отменено: {kept}, ответа ещё нет: {waiting}. Зал не закрыт",
@@ -396,8 +422,8 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
         "{hall}, {when}: the visit is over",
     ),
     "effect.step.booking.mark_no_show": (
-        "«{hall}», {when}: будет отмечено, что никто не пришёл; деньги не вернутся",
-        "{hall}, {when}: nobody came; no money goes back",
+        "«{hall}», {when}: никто не пришёл; деньги не вернутся, остаток времени освободится",
+        "{hall}, {when}: nobody came; no money goes back, and what is left of the time is free",
     ),
     "effect.step.booking.cancel": (
         "«{hall}», {when}: бронь отменится, время освободится",

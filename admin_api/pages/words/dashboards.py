@@ -38,6 +38,11 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     ),
     "number.no_unapplied_money": ("Неразнесённые деньги", "Unapplied money"),
     "number.no_unapplied_money.note": ("у каждого платежа есть счёт", "every payment has its invoice"),
+    "number.owed_refunds": ("Обещано вернуть, {currency}", "Promised and not given back, {currency}"),
+    "number.owed_refunds.count": (
+        "{number} {count:отказ|отказа|отказов} провайдера",
+        "{number} {count:payment|payments} the provider declined to give back",
+    ),
     "number.uncertain_attempts": ("Платежи без ответа", "Payments without an answer"),
     "number.uncertain_attempts.some": ("спрашиваем банк", "the bank is being asked"),
     "number.uncertain_attempts.none": ("ответ есть по всем", "all have their answer"),
@@ -155,6 +160,16 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
         "Money came and no invoice fits. Give it back, or talk to the payer.",
     ),
     "waiting.unapplied_money.empty": ("Таких денег нет.", "There is none."),
+    "waiting.owed_refunds": ("Обещано вернуть и не возвращено", "Promised and not given back"),
+    "waiting.owed_refunds.note": (
+        "Клиенту сказано, что деньги вернутся, а провайдер отказал. Запросите возврат на странице платежа.",
+        "The customer was told that it goes back; the provider declined. Ask again on the payment's page.",
+    ),
+    "waiting.owed_refunds.empty": (
+        "Всё обещанное возвращено или в пути.",
+        "All that was promised goes back.",
+    ),
+    "waiting.declined_at": ("Отказано", "Declined"),
     "waiting.open_commands": ("Команды, которые ещё не применены", "Commands not applied yet"),
     "waiting.open_commands.note": (
         "Обычно — доли секунды. Если старые не уходят, посмотрите, работает ли billing consumer.",

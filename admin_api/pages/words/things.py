@@ -59,6 +59,7 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "command.RequestRefund": ("Попросить возврат", "Request a refund"),
     "command.ApproveRefund": ("Одобрить возврат", "Approve a refund"),
     "command.RejectRefund": ("Отклонить возврат", "Reject a refund"),
+    "command.DeclineRefund": ("Признать возврат несостоявшимся", "Find that a refund was never made"),
     "command.RecordRefundOutcome": ("Записать исход возврата", "Record a refund's outcome"),
     "command.RetryLookUp": ("Спросить провайдера", "Ask the provider"),
     "trigger.activate": ("началась", "activate"),

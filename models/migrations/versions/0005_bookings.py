@@ -16,6 +16,9 @@ DO $$ BEGIN
     END IF;
 END $$;
 REVOKE UPDATE (state, finished_at, problem) ON notification FROM billbus_events;
+REVOKE SELECT ON invoice FROM billbus_relay;
+DROP VIEW refund_owed;
+DROP INDEX refund_promised;
 DROP TABLE check_admission;
 ALTER TABLE refund DROP CONSTRAINT refund_origin_check;
 ALTER TABLE refund ADD CONSTRAINT refund_origin_check CHECK (origin IN ('customer', 'staff', 'provider'));
@@ -23,8 +26,8 @@ ALTER TABLE invoice DROP COLUMN booking_id;
 DROP TABLE extra_use, occupancy, booking, extra, tariff, hall;
 DELETE FROM machine_transition WHERE machine = 'booking';
 ALTER TABLE studio DROP COLUMN hold_seconds, DROP COLUMN staff_hold_seconds, DROP COLUMN quote_seconds,
-    DROP COLUMN holds_limit, DROP COLUMN pays_on_site, DROP COLUMN late_money, DROP COLUMN reschedule_hours_before,
-    DROP COLUMN cancellation_terms;
+    DROP COLUMN holds_limit, DROP COLUMN on_site_limit, DROP COLUMN pays_on_site, DROP COLUMN late_money,
+    DROP COLUMN reschedule_hours_before, DROP COLUMN cancellation_terms;
 -- It may have been there before, of somebody else's.
 DO $$ BEGIN
     DROP EXTENSION btree_gist;

@@ -90,6 +90,13 @@ class CloudPaymentsClient(PaymentProvider):
         reference = str(attempt_id)
         return _looked_up(lambda: found_payment(self._api.find_invoice(reference), reference))
 
+    def find_transaction(self, attempt_id: UUID, transaction_id: str) -> LookUp:
+        """Look one try on the attempt up by the provider's id, also when others came after it."""
+        reference = str(attempt_id)
+        return _looked_up(
+            lambda: found_payment(self._api.find_transaction(transaction_id), reference, transaction_id)
+        )
+
     def find_refund(self, request: RefundRequest, first_day: date, last_day: date) -> LookUp:
         """Search the operations of whole UTC days (both included) for this refund, by the id in its JsonData.
 

@@ -69,6 +69,10 @@ class CloudPaymentsApi(CloudPayments):  # type: ignore[misc]  # the package has 
         """Give the last payment with this InvoiceId; the inherited `find_payment` loses a declined Model."""
         return self._send_request("payments/find", {"InvoiceId": invoice_id})
 
+    def find_transaction(self, transaction_id: str) -> Envelope:
+        """Give the operation with this id; the inherited `get_transaction` loses a declined Model."""
+        return self._send_request("payments/get", {"TransactionId": int(transaction_id)})
+
     def list_operations(self, created_from: str, created_to: str, page: int) -> Envelope:
         """Give one page (100 operations, oldest first) of payments and refunds; times are ISO with zone."""
         parameters: dict[str, Parameter] = {

@@ -89,6 +89,28 @@ def test_a_declined_payment_is_found_as_a_fact(terminal: Terminal, new_payment: 
     assert (found.decline.code, found.decline.category) == ("5051", DeclineCategory.SOFT)
 
 
+def test_a_transaction_is_found_by_its_own_id_whatever_came_after_it(
+    terminal: Terminal, new_payment: NewPayment
+) -> None:
+    payment = new_payment()
+    url = terminal.client.create_payment(payment).redirect_url
+    terminal.press(url, "decline")
+    declined_id = terminal.ledger()["declines"][0]["transaction_id"]
+    terminal.press(url)
+    paid_id = terminal.ledger()["captures"][0]["transaction_id"]
+    found = [
+        outcome_of(terminal.client.find_transaction(payment.attempt_id, each))
+        for each in (declined_id, paid_id)
+    ]
+    assert [(each.kind, each.transaction_id) for each in found] == [
+        (OutcomeKind.DECLINED, declined_id),
+        (OutcomeKind.SUCCEEDED, paid_id),
+    ]
+    assert terminal.client.find_transaction(payment.attempt_id, "1") is NOT_FOUND
+    foreign = outcome_of(terminal.client.find_transaction(uuid.uuid4(), paid_id))
+    assert (foreign.kind, foreign.cause) == (OutcomeKind.UNKNOWN, "foreign_payment")
+
+
 @pytest.mark.parametrize("fault", ["cut_after_effect", "error_500_after_effect", "not_json"])
 def test_a_lost_answer_is_unknown_and_the_same_request_id_brings_it_back(
     terminal: Terminal, new_payment: NewPayment, fault: str

@@ -25,7 +25,6 @@ from kit.clock import system_clock
 from runtime.settings import BackupSettings
 from storage.sealing import new_sealing_key, seal
 from tests.databases import owner_engine
-from tests.integration.verify.history import make_history
 
 ROOT = Path(__file__).resolve().parents[3]
 RUN_SECONDS_MAX = 60
@@ -125,9 +124,8 @@ class Shop:
             return [(outcome, problem) for outcome, problem in connection.execute(query)]
 
 
-def open_shop(url: str, place: Path, *, with_visits: bool = True) -> Shop:
-    """Lets the past happen in the database at `url`."""
-    make_history(url, with_visits=with_visits)
+def open_shop(url: str, place: Path) -> Shop:
+    """In a database with a past."""
     sealing_key = new_sealing_key()
     (place / "backups").mkdir()
     recipient = make_identity_file(place / "key", MORNING)

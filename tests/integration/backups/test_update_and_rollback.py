@@ -20,8 +20,8 @@ ONE_BEFORE, BEFORE = "0004", "0003"
 LOST = (
     "booking,check_admission,event_log,extra,extra_use,hall,invoice.booking_id,invoice.period_end,"
     "invoice.period_start,job_run.done,job_run.problem,notification,occupancy,studio.cancellation_terms,"
-    "studio.hold_seconds,studio.holds_limit,studio.late_money,studio.pays_on_site,studio.quote_seconds,"
-    "studio.reschedule_hours_before,studio.staff_hold_seconds,subscription.anchor_at,"
+    "studio.hold_seconds,studio.holds_limit,studio.late_money,studio.on_site_limit,studio.pays_on_site,"
+    "studio.quote_seconds,studio.reschedule_hours_before,studio.staff_hold_seconds,subscription.anchor_at,"
     "subscription.cancel_at_period_end,tariff"
 )
 # Beside what the history has: messages in every state, the log, consumers that only the new version has.
@@ -126,7 +126,8 @@ def test_revision_that_nobody_knows_is_a_sentence(database_url: str) -> None:
 
 
 def test_backup_of_the_old_version_is_proven_by_the_new_one(database_url: str, tmp_path: Path) -> None:
-    shop = open_shop(database_url, tmp_path, with_visits=False)
+    make_history(database_url, with_visits=False)
+    shop = open_shop(database_url, tmp_path)
     migrate.downgrade(shop.url, BEFORE)
     taken = shop.take()
     migrate.upgrade(shop.url)

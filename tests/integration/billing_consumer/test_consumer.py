@@ -11,7 +11,7 @@ from uuid import UUID
 import psycopg
 import pytest
 
-from billing_consumer.consumer import CRASHES_LIMIT
+from billing_consumer.consumer import CRASHES_LIMIT, TRIES_AT_ONCE
 from bus.port import Delivery, Envelope
 from bus.rabbit.upkeep import list_dead_letters
 from bus.transports import RabbitBus
@@ -21,6 +21,7 @@ from state_updater.apply import Received
 from state_updater.handlers import HANDLERS
 from storage.database import is_momentary
 from tests.integration.billing_consumer.sources import Running, Source, delivery_of
+from tests.integration.runtime.counted import errors
 from tests.integration.state_updater.shops import Shop, process
 
 SETTLE_SECONDS_MAX = 20.0
@@ -80,6 +81,21 @@ def test_only_the_command_that_fails_for_itself_is_parked(
     assert source.rejected == []
 
 
+def test_a_row_that_breaks_a_constraint_is_counted_as_our_mistake(shop: Shop) -> None:
+    _, invoice_id = shop.subscribe()
+    bad, before = shop.accept(shop.start(new_id(), invoice_id)), errors("23")
+    poison = f"CONSTRAINT poison CHECK (invoice_id <> '{invoice_id}') NOT VALID"
+    with shop.owner.begin() as connection:
+        connection.exec_driver_sql(f"ALTER TABLE payment_attempt ADD {poison}")
+    try:
+        consume(shop, delivery_of(bad), warm=False)
+    finally:
+        with shop.owner.begin() as connection:
+            connection.exec_driver_sql("ALTER TABLE payment_attempt DROP CONSTRAINT poison")
+    assert states(shop, bad) == ["parked"]
+    assert errors("23") - before == 1
+
+
 def test_strangers_are_rejected_before_the_rest_is_acknowledged(shop: Shop) -> None:
     good, other = shop.accept(shop.issue(new_id())), shop.accept(shop.issue(new_id()))
     unknown = replace(delivery_of(good), message_id=new_id())
@@ -107,11 +123,13 @@ def test_a_lock_held_too_long_puts_the_command_back_to_the_journal(
     held, free = shop.accept(shop.start(new_id(), invoice_id)), shop.accept(shop.issue(new_id()))
     monkeypatch.setattr("storage.database.LOCK_TIMEOUT_MS", 100)
     before = shop.one("SELECT republish_at FROM command_journal WHERE command_id = :id", id=held.command_id)
+    timed_out = errors("55")
     with shop.owner.connect() as connection, connection.begin():
         connection.exec_driver_sql("SELECT FROM invoice WHERE id = %s FOR UPDATE", (invoice_id,))
         consume(shop, delivery_of(held), delivery_of(free))
         connection.rollback()
     assert states(shop, held, free) == ["accepted", "applied"]
+    assert errors("55") - timed_out == 1 + TRIES_AT_ONCE  # with its group, and alone
     ((republish_at, published, problem),) = shop.rows(
         "SELECT republish_at, publish_count, problem FROM command_journal WHERE command_id = :id",
         id=held.command_id,
@@ -179,12 +197,13 @@ def test_postgres_going_down_in_the_middle_loses_nothing_and_doubles_nothing(
 def test_a_consumer_that_is_told_to_stop_while_postgres_is_away_stops(
     own_shop: Shop, own_postgres: PostgresServer
 ) -> None:
-    delivery = delivery_of(own_shop.accept(own_shop.issue(new_id())))
+    delivery, lost = delivery_of(own_shop.accept(own_shop.issue(new_id()))), errors("08")
     own_postgres.kill()
     try:
         source = Source([delivery])
         with Running(own_shop.url, source):
             until(lambda: source.kept_alive, "holding the group")
+        assert errors("08") > lost
         assert source.acknowledged == []
         assert source.is_closed
     finally:

@@ -176,6 +176,36 @@ def test_who_moves_a_booking_is_shown_times_that_overlap_its_own(guest: Person, 
     assert [later in shown_starts for shown_starts in starts] == [False, True]
 
 
+@pytest.mark.parametrize("path", ["/api/v1/availability", "/api/v1/halls/{big_id}/availability"])
+def test_when_somebody_has_booked_is_told_to_nobody_else(
+    guest: Person, client: Client, own: House, other_house: House, path: str
+) -> None:
+    booking = held(guest, own.slot(day(10, "12:00")))
+    asked = path.format(big_id=own.big_id) + f"?from={day(10)[:10]}&to={day(11)[:10]}&booking_id="
+    host = {"Host": own.host}
+    for headers in (host, {**host, "Authorization": "Bearer nonsense"}):
+        assert refusal(client.get(asked + booking["id"], headers=headers)) == (401, "unauthenticated")
+    foreign = register(client, other_house.host)
+    foreign.host = own.host
+    assert refusal(foreign.get(asked + booking["id"])) == (401, "unauthenticated")
+    stranger = register(client, own.host)
+    for booking_id in (booking["id"], ABSENT):
+        assert refusal(stranger.get(asked + booking_id)) == (404, "not_found")
+    assert len(done(guest.get(asked + booking["id"]))["halls"][0]["free"]) == 1
+
+
+def test_what_the_provider_declined_to_give_back_is_not_shown_as_given_back(
+    guest: Person, own: House, storage: Storage
+) -> None:
+    booking = confirmed(guest, own, storage, own.slot(day(10)))
+    done(send(guest, f"/{booking['id']}/cancel"))
+    declined = "UPDATE refund SET state = 'declined', version = version + 1 WHERE invoice_id = %s"
+    storage(declined, booking["invoice_id"])
+    storage("UPDATE provider_payment SET reserved_minor = 0 WHERE invoice_id = %s", booking["invoice_id"])
+    told = shown(guest, booking)
+    assert (told["state"], told["paid_minor"], told["refunded_minor"]) == ("canceled", 4000, 0)
+
+
 def test_what_is_held_cannot_be_hoarded(guest: Person, own: House) -> None:
     bookings = [held(guest, own.slot(day(days))) for days in (10, 11, 12)]
     more = send(guest, "", {"quote": quoted(guest, own.slot(day(13)))})
@@ -295,6 +325,30 @@ def test_when_not_all_would_come_back_no_cheaper_time_is_quoted(
     assert refusal(send(guest, f"/{booking['id']}/reschedule", {"quote": quote})) == (409, "quote_expired")
     same = quoted(guest, own.slot(day(11)), booking_id=booking["id"])
     assert done(send(guest, f"/{booking['id']}/reschedule", {"quote": same}))["paid_minor"] == 4000
+
+
+def test_beyond_what_is_paid_no_dearer_time_is_quoted_nor_moved_to(
+    guest: Person, own: House, storage: Storage
+) -> None:
+    booking = confirmed(guest, own, storage, own.slot(day(10)))
+    longer = {**own.slot(day(11), 300), "booking_id": booking["id"]}
+    refused = guest.post("/api/v1/quotes", longer)
+    assert refusal(refused) == (409, "surcharge_too_large")
+    assert refused.json()["facts"] == {"surcharge_minor": 6000, "paid_minor": 4000}
+    quote = quoted(guest, own.slot(day(11), 240), booking_id=booking["id"])
+    storage("UPDATE booking SET total_minor = 1 WHERE id = %s", booking["id"])
+    lost = send(guest, f"/{booking['id']}/reschedule", {"quote": quote})
+    assert refusal(lost) == (409, "surcharge_too_large"), "the updater counts again"
+
+
+def test_paying_on_site_cannot_be_promised_without_end(guest: Person, own: House, storage: Storage) -> None:
+    storage("UPDATE studio SET pays_on_site = true, on_site_limit = 1 WHERE id = %s", own.studio_id)
+    first, second = (held(guest, own.slot(day(days))) for days in (10, 11))
+    assert checked_out(guest, first, "on_site")["state"] == "confirmed"
+    more = send(guest, f"/{second['id']}/checkout", {"payment": "on_site"})
+    assert refusal(more) == (409, "too_many_on_site")
+    assert more.json()["facts"] == {"limit": 1}
+    assert checked_out(guest, second)["state"] == "awaiting_payment"
 
 
 def test_what_is_only_asked_for_is_not_counted_as_gone(guest: Person, own: House, storage: Storage) -> None:

@@ -116,6 +116,14 @@ def admissions(storage: Ask, till: Till) -> list[tuple[Any, ...]]:
     )
 
 
+def lapsed(storage: Ask, till: Till) -> list[tuple[Any, ...]]:
+    """Of the till's attempt, oldest first: whether another took the place of each."""
+    return storage(
+        "SELECT lapsed_at IS NOT NULL FROM check_admission WHERE attempt_id = %s ORDER BY admitted_at",
+        till.attempt["id"],
+    )
+
+
 def counted(result: str) -> float:
     labels = {"type": "check", "result": result}
     return REGISTRY.get_sample_value("billbus_callbacks_total", labels) or 0.0
@@ -156,8 +164,11 @@ def test_an_open_admission_refuses_another_until_its_time_is_over(
     assert (till.check("other"), till.check("one")) == (REFUSED, YES)
     wait_on(60)
     assert till.check("other") == YES
-    assert admissions(storage, till) == [(True,), (False,)]
+    # What the first one came to nobody has said: it is not closed by that.
+    assert admissions(storage, till) == [(False,), (False,)]
+    assert lapsed(storage, till) == [(True,), (False,)]
     assert till.check("one") == REFUSED
+    assert till.check("third") == REFUSED
 
 
 def test_what_was_admitted_and_is_over_is_not_admitted_again(

@@ -55,6 +55,14 @@ def test_free_time_has_a_shape_though_it_is_written_by_hand(document: dict[str, 
         assert schema["$ref"].endswith("/AvailabilityView")
 
 
+def test_free_time_needs_a_token_for_a_booking_alone(document: dict[str, Any]) -> None:
+    for path in ("/availability", "/halls/{hall_id}/availability"):
+        operation = document["paths"][f"/api/v1{path}"]["get"]
+        assert operation["security"] == [{"HTTPBearer": []}, {}]
+        named = {parameter["name"] for parameter in operation["parameters"]}
+        assert {"from", "to", "duration", "booking_id"} <= named
+
+
 def test_swagger_comes_from_here(client: Client) -> None:
     page = client.get("/docs")
     assert "//" not in page.text.replace("<!doctype html>", "")

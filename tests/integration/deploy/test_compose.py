@@ -193,6 +193,20 @@ def test_secrets_are_those_that_are_made(stack: Stack, tmp_path: Path) -> None:
         assert secret["file"] == str(ROOT / "secrets" / name)
 
 
+@pytest.mark.parametrize(
+    ("given", "source", "told"),
+    [("", "/dev/null", ""), ("./ca.pem", str(ROOT / "ca.pem"), "/run/elasticsearch/ca.pem")],
+)
+def test_events_are_told_of_an_authority_that_is_mounted(
+    compose: Compose, given: str, source: str, told: str
+) -> None:
+    read = yaml.safe_load(compose("config", ELASTICSEARCH_CA_FILE=given).stdout)
+    events = read["services"]["events"]
+    (mount,) = events["volumes"]
+    assert events["environment"]["ELASTICSEARCH_CA_FILE"] == told
+    assert (mount["source"], mount["target"]) == (source, "/run/elasticsearch/ca.pem")
+
+
 def test_ours_stop_when_their_work_can_be_over(stack: Stack) -> None:
     fields = TaskSettings.model_fields
     assert _seconds(stack["services"]["worker"]["stop_grace_period"]) > fields["lease_seconds"].default

@@ -19,7 +19,7 @@ WRITES: dict[str, dict[str, str]] = {
         "INSERT sign_in_failure": "*",
         "UPDATE sign_in_failure": "*",
         "INSERT check_admission": "*",
-        "UPDATE check_admission": "closed_at",
+        "UPDATE check_admission": "lapsed_at",
     },
     "billbus_admin": {
         "INSERT studio": "*",
@@ -41,8 +41,8 @@ WRITES: dict[str, dict[str, str]] = {
         "UPDATE invitation": "accepted_at revoked_at",
         "UPDATE plan": "description is_active name",
         "UPDATE provider_account": "api_url is_active sealed_secret widget_script_url",
-        "UPDATE studio": "allowed_origins cancellation_terms hold_seconds holds_limit late_money pays_on_site"
-        " quote_seconds reschedule_hours_before staff_hold_seconds",
+        "UPDATE studio": "allowed_origins cancellation_terms hold_seconds holds_limit late_money"
+        " on_site_limit pays_on_site quote_seconds reschedule_hours_before staff_hold_seconds",
         "INSERT hall": "*",
         "INSERT tariff": "*",
         "INSERT extra": "*",

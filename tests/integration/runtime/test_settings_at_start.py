@@ -1,6 +1,7 @@
 """Every process tells in a sentence, at its start, which variable is missing or wrong."""
 
 import os
+import socket
 import subprocess
 import sys
 from base64 import urlsafe_b64encode
@@ -8,6 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+
+from runtime.ports import LOOPBACK
 
 END_SECONDS_MAX = 60.0
 PROCESSES = {
@@ -84,6 +87,19 @@ def test_each_process_tells_what_is_wrong_with_its_own(
     assert sentence in said
     assert "Traceback" not in said
     assert "pa55" not in said
+
+
+@pytest.mark.parametrize("process", ["billing_consumer", "state_updater", "worker", "beat", "events", "cron"])
+def test_port_for_metrics_that_somebody_has_is_told(process: str, tmp_path: Path) -> None:
+    given = {**GOOD, "CELERY_BROKER_URL": "", "CELERY_FOLDER": str(tmp_path)}
+    with socket.create_server((LOOPBACK, 0)) as taken:
+        port = taken.getsockname()[1]
+        code, said = words_at_the_end(start(process, {**given, "METRICS_PORT": str(port)}))
+    assert code == 1, said
+    assert said.endswith(
+        f"billbus: METRICS_PORT: cannot listen on {LOOPBACK}:{port}: Address already in use\n"
+    )
+    assert "Traceback" not in said
 
 
 def test_secrets_come_from_files_and_what_is_wrong_there_is_told(tmp_path: Path) -> None:

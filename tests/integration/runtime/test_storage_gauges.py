@@ -7,16 +7,14 @@ from time import time
 from typing import Any
 
 import pytest
-from prometheus_client import REGISTRY
 from sqlalchemy import Engine, text
-from sqlalchemy.exc import OperationalError
 
 from kit.ids import new_id
 from runtime import storage_gauges as gauges
 from storage.database import create_role_engine
 from tests.databases import Databases
 from tests.integration.state_updater.shops import Shop
-from tests.integration.state_updater.stages import Stage
+from tests.integration.state_updater.stages import TOTAL_MINOR, Stage
 
 NOTIFICATION = """
     INSERT INTO notification (id, studio_id, customer_id, kind, channel, subject_id, occasion, facts,
@@ -68,7 +66,7 @@ def test_of_nothing_all_is_zero_and_the_database_is_up(relay: Engine) -> None:
     seen = read(relay)
     assert seen.pop("billbus_database_up") == 1
     assert set(seen.values()) == {0}
-    assert len(seen) == 4 + 2 + 1 + 2 * len(gauges.JOBS) + 3 + 2
+    assert len(seen) == 4 + 4 + 1 + 2 * len(gauges.JOBS) + 3 + 2
 
 
 def test_every_name_in_the_room_is_one_that_is_shown(relay: Engine) -> None:
@@ -92,6 +90,18 @@ def test_an_unknown_outcome_is_as_old_as_the_clock_of_its_studio_says(relay: Eng
     assert read(relay)["billbus_oldest_unknown_seconds refund"] == 0
 
 
+def test_leave_to_take_money_is_unknown_from_the_end_of_its_time_until_it_is_closed(
+    relay: Engine, shop: Stage
+) -> None:
+    _, invoice_id, attempt_id = shop.awaiting()
+    shop.admit(invoice_id, attempt_id)
+    assert read(relay)["billbus_oldest_unknown_seconds admission"] == 0
+    shop.rows("UPDATE check_admission SET admitted_at = admitted_at - interval '20 minutes'")
+    assert 900 <= read(relay)["billbus_oldest_unknown_seconds admission"] < 960
+    shop.rows("UPDATE check_admission SET closed_at = admitted_at")
+    assert read(relay)["billbus_oldest_unknown_seconds admission"] == 0
+
+
 def test_a_hold_is_overdue_from_its_deadline_by_the_clock_of_its_studio(relay: Engine, shop: Stage) -> None:
     booking_id = shop.held()
     assert read(relay)["billbus_hold_overdue_seconds"] == 0
@@ -99,6 +109,17 @@ def test_a_hold_is_overdue_from_its_deadline_by_the_clock_of_its_studio(relay: E
     assert 1200 <= read(relay)["billbus_hold_overdue_seconds"] < 1260
     assert shop.tell(shop.let_go(booking_id)) == ["applied"]
     assert read(relay)["billbus_hold_overdue_seconds"] == 0
+
+
+def test_a_promised_refund_is_open_from_its_decline_until_it_is_made_good(relay: Engine, shop: Stage) -> None:
+    booking_id, paid = shop.confirmed()
+    assert shop.tell(shop.let_go(booking_id)) == ["applied"]
+    refund_id = shop.one("SELECT id FROM refund WHERE studio_id = :studio")
+    assert read(relay)["billbus_refunds_declined_open"] == 0
+    assert shop.tell(shop.refunded(refund_id, paid, outcome="declined", decline_code="5204")) == ["applied"]
+    assert read(relay)["billbus_refunds_declined_open"] == 1
+    assert shop.tell(shop.request(new_id(), paid, TOTAL_MINOR, origin="staff")) == ["applied"]
+    assert read(relay)["billbus_refunds_declined_open"] == 0
 
 
 def test_a_parked_command_and_what_waits_are_counted(relay: Engine, shop: Shop) -> None:
@@ -194,38 +215,11 @@ def test_while_the_database_is_away_only_that_is_told(shop: Shop) -> None:
     away.dispose()
 
 
-def errors(sqlstate_class: str) -> float:
-    return (
-        REGISTRY.get_sample_value("billbus_database_errors_total", {"sqlstate_class": sqlstate_class}) or 0.0
-    )
-
-
-def test_errors_of_the_database_are_counted_by_their_class_and_errors_of_rows_are_not(relay: Engine) -> None:
-    before = {each: errors(each) for each in ("08", "22", "42", "57")}
-    for statement in (
-        "SELECT 1 / 0",
-        "SELECT * FROM studio",
-        "SET statement_timeout = 20; SELECT pg_sleep(2)",
-    ):
-        with pytest.raises(Exception), relay.begin() as connection:  # noqa: B017, PT011
-            connection.execute(text(statement))
-    away = create_role_engine("postgresql://me@127.0.0.1:9/none", "billbus_relay", "test")
-    with pytest.raises(OperationalError), away.begin():
-        pass
-    away.dispose()
-    assert {each: errors(each) - count for each, count in before.items()} == {
-        "08": 1,
-        "22": 0,
-        "42": 1,
-        "57": 1,
-    }
-
-
 def test_statements_follow_indexes(relay: Engine) -> None:
     """Of the tables that grow for ever none is read from its beginning to its end."""
-    asked = {"jobs": list(gauges.JOBS), "runs": 5, "overdue": 5, "limit": 5}
+    asked = {"jobs": list(gauges.JOBS), "runs": 5, "overdue": 5, "limit": 5, "admission_seconds": 5}
     with relay.begin() as connection:
         connection.exec_driver_sql("SET LOCAL enable_seqscan = off")
-        for statement in (gauges._JOBS, gauges._MESSAGES, gauges._INDEX, gauges._UNKNOWN):
+        for statement in (gauges._JOBS, gauges._MESSAGES, gauges._INDEX, gauges._UNKNOWN, gauges._OWED):
             plan = "\n".join(connection.execute(text(f"EXPLAIN {statement.text}"), asked).scalars())
             assert "Seq Scan on" not in plan.replace("Seq Scan on clock_offset", ""), plan

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
+import httpx
 import pytest
 from elastic_transport import HttpHeaders, Urllib3HttpNode
 from elastic_transport._node import NodeApiResponse
@@ -16,10 +17,13 @@ from elasticsearch import Elasticsearch
 from osmem_server import OsmemServer
 
 from integrations.search_index import Indexer
-from integrations.search_index.indexer import TEMPLATE
+from integrations.search_index.indexer import REFUSED_DELAY_SECONDS, TEMPLATE
+from integrations.search_index.setup import extend_indices
 from runtime.settings import EventSettings
 from tests.integration.search_index.log import NOVEMBER, EventLog
-from tests.unit.integrations.search_index.files import template
+from tests.unit.integrations.search_index.files import DEPLOY, template
+
+TEMPLATES = DEPLOY / "elasticsearch" / "templates"
 
 
 class PlainNode(Urllib3HttpNode):
@@ -138,3 +142,23 @@ def test_a_field_that_the_template_does_not_know_is_refused(search: Elasticsearc
     )
     assert answer["items"][0]["create"]["status"] == 400
     assert "strict" in answer["items"][0]["create"]["error"]["type"]
+
+
+def test_the_index_of_this_month_learns_the_fields_of_an_update(
+    event_log: EventLog, search: Elasticsearch, indexer: Indexer
+) -> None:
+    mappings = copy.deepcopy(template(TEMPLATE)["template"]["mappings"])
+    del mappings["properties"]["booking"]
+    with httpx.Client(base_url=search.transport.node_pool.get().base_url) as client:
+        extend_indices(client, TEMPLATES / f"{TEMPLATE}.json")  # there is no index yet
+        search.indices.put_index_template(
+            name=TEMPLATE, index_patterns="billing-events-*", template={"mappings": mappings}
+        )
+        event_log.add(booking_id="0d1bb7d8-5a3b-7c55-8d51-000000000001")
+        indexer.index_page()
+        assert event_log.waiting() == 1
+        extend_indices(client, TEMPLATES / f"{TEMPLATE}.json")
+    event_log.pass_time(REFUSED_DELAY_SECONDS)
+    indexer.index_page()
+    assert event_log.waiting() == 0
+    assert len(found(search, term={"booking.id": "0d1bb7d8-5a3b-7c55-8d51-000000000001"})) == 1

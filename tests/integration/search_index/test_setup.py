@@ -19,6 +19,8 @@ from runtime.ports import LOOPBACK
 from tests.unit.integrations.search_index.files import saved_objects, template
 
 SETTLE_SECONDS_MAX = 60
+# Of no index at the first time, and of none that is closed.
+MAPPINGS = "/billing-events-*/_mapping?allow_no_indices=true&ignore_unavailable=true"
 
 
 class Server:
@@ -112,8 +114,10 @@ def test_policies_come_before_the_templates_that_name_them(
         "/_ilm/policy/logs-billbus",
         "/_index_template/billing-events",
         "/_index_template/logs-billbus",
+        MAPPINGS,
     ]
     bodies = {path: json.loads(body) for method, path, _, body in elasticsearch.given if method == "PUT"}
+    assert bodies[MAPPINGS] == template("billing-events")["template"]["mappings"]
     for name in ("billing-events", "logs-billbus"):
         assert bodies[f"/_index_template/{name}"] == template(name)
         policy = template(name)["template"]["settings"]["index"]["lifecycle"]["name"]
@@ -171,7 +175,7 @@ def test_without_kibana_elasticsearch_is_set_up_alone(
     elasticsearch: Server, kibana: Server, addresses: tuple[str, str]
 ) -> None:
     assert run(addresses, KIBANA_URL="").returncode == 0
-    assert len(elasticsearch.paths("PUT")) == 4
+    assert len(elasticsearch.paths("PUT")) == 5
     assert kibana.given == []
 
 

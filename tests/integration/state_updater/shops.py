@@ -29,6 +29,7 @@ from bus.messages import (
     ChangeSubscription,
     Command,
     CreateSubscription,
+    DeclineRefund,
     EndSubscription,
     ExpireInvoice,
     InvoiceLine,
@@ -284,6 +285,9 @@ class Shop:
 
     def reject(self, refund_id: UUID, payment: RecordPaymentOutcome, **changes: Any) -> RejectRefund:
         return RejectRefund(**self._of(refund_id, payment) | {"reason": "used up"} | changes)
+
+    def decline(self, refund_id: UUID, payment: RecordPaymentOutcome, **changes: Any) -> DeclineRefund:
+        return DeclineRefund(**self._of(refund_id, payment) | {"reason": "none in the cabinet"} | changes)
 
     def _of(self, refund_id: UUID, payment: RecordPaymentOutcome) -> dict[str, Any]:
         named = {"refund_id": refund_id, "payment_id": payment.payment_id, "invoice_id": payment.invoice_id}

@@ -292,6 +292,24 @@ def test_what_was_moved_late_does_not_become_free_to_cancel(stage: Stage) -> Non
     assert stage.refunds(booking_id) == [(TOTAL_MINOR // 2, "terms", "sent")]
 
 
+def test_what_the_studio_moves_late_has_the_terms_of_its_new_time(stage: Stage) -> None:
+    booking_id, _ = stage.confirmed()
+    stage.set_clock(stage.at(10))
+    assert stage.tell(stage.move(booking_id, stage.offer_of(12 + 24 * 30), origin="staff")) == ["applied"]
+    assert stage.tell(stage.let_go(booking_id)) == ["applied"]
+    assert stage.refunds(booking_id) == [(TOTAL_MINOR, "terms", "sent")]
+
+
+def test_what_its_customer_moved_late_is_not_freed_by_the_studio(stage: Stage) -> None:
+    stage.set_studio(reschedule_hours_before=0)
+    booking_id, _ = stage.confirmed()
+    stage.set_clock(stage.at(12 - 30))
+    moves = [stage.move(booking_id, stage.offer_of(12 + 24 * 7))]
+    moves.append(stage.move(booking_id, stage.offer_of(12 + 24 * 30), origin="staff"))
+    assert stage.tell(*moves, stage.let_go(booking_id)) == ["applied"] * 3
+    assert stage.refunds(booking_id) == [(TOTAL_MINOR // 2, "terms", "sent")]
+
+
 def test_only_what_is_confirmed_moves(stage: Stage) -> None:
     booking_id = stage.held()
     assert stage.tell(stage.move(booking_id, stage.offer_of(16))) == ["transition_refused"]
@@ -323,6 +341,19 @@ def test_nobody_came(stage: Stage) -> None:
         stage.no_show(booking_id), stage.let_go(booking_id, origin="staff"), stage.complete(booking_id)
     ) == ["applied", "transition_refused", "transition_refused"]
     assert stage.events(booking_id)[-1] == "booking.no_show"
+
+
+def test_where_nobody_came_the_rest_of_the_time_and_the_extras_are_free(stage: Stage) -> None:
+    extra_id = stage.add_extra(1)
+    booking_id, _ = stage.confirmed(stage.offer_of(10, 20, extras={extra_id: 1}))
+    stage.set_clock(stage.at(11))
+    rest = stage.offer_of(12, 20, extras={extra_id: 1})
+    answers = stage.send(stage.hold(new_id(), rest), stage.no_show(booking_id), stage.hold(new_id(), rest))
+    assert [said(answer) for answer in answers] == ["slot_taken", "applied", "applied"]
+    assert (stage.taken(), stage.out(extra_id)) == ([("hold", 12, 20)], 1)
+    stood = "SELECT released_at >= created_at FROM occupancy WHERE booking_id = :id"
+    assert stage.rows(stood, id=booking_id) == [(True,)], "who had the hall stays written down"
+    assert faults(stage.url) == []
 
 
 # ------------------------------------------------------------------ seen beforehand
@@ -388,6 +419,19 @@ def test_what_is_no_blackout_of_this_hall_is_not_opened(stage: Stage) -> None:
         )
         == ["not_found"] * 4
     )
+
+
+def test_a_blackout_begins_now_at_the_earliest(stage: Stage) -> None:
+    """So who was in the hall before is not in its way."""
+    booking_id, _ = stage.confirmed(stage.offer_of(10))
+    stage.set_clock(stage.at(13))
+    assert stage.tell(stage.complete(booking_id, origin="staff")) == ["applied"]
+    over, blackout_id = stage.block(new_id(), 9, 12.9), new_id()
+    assert stage.tell(over, stage.block(blackout_id, 9, 23)) == ["closed_in_the_past", "applied"]
+    _, (kind, starts, ends) = stage.taken()
+    assert (kind, ends) == ("blackout", 23)
+    assert starts == pytest.approx(13, abs=0.05)
+    assert faults(stage.url) == []
 
 
 def test_a_blackout_lasts_a_year_at_most(stage: Stage) -> None:

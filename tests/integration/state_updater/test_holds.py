@@ -120,6 +120,37 @@ def test_a_customer_holds_so_many_times_and_no_more(stage: Stage) -> None:
     assert told == ["applied", "transition_refused", "applied"]
 
 
+def test_a_customer_promises_to_pay_on_site_so_often_and_no_more(stage: Stage) -> None:
+    """Else each promise would make room for another hold."""
+    stage.set_studio(on_site_limit=2, pays_on_site=True)
+    held = [stage.held(stage.offer_of(hour)) for hour in (10, 12, 14)]
+    answers = stage.send(*(stage.check_out(booking_id, payment="on_site") for booking_id in held))
+    assert [said(answer) for answer in answers] == ["applied", "applied", "too_many_on_site"]
+    assert answers[2].problem == {"code": "too_many_on_site", "limit": 2}
+    other_id = stage.add_customer()
+    theirs = stage.held(stage.offer_of(16), customer_id=other_id)
+    assert stage.tell(stage.check_out(theirs, payment="on_site", customer_id=other_id)) == ["applied"]
+    by_staff = stage.held(stage.offer_of(18), origin="staff")
+    assert stage.tell(
+        stage.check_out(by_staff, payment="on_site", origin="staff"), stage.check_out(held[2])
+    ) == ["applied", "applied"]
+
+
+def test_what_has_begun_or_was_let_go_is_no_promise_to_pay_any_more(stage: Stage) -> None:
+    stage.set_studio(on_site_limit=1, pays_on_site=True)
+    begun, canceled, last = (stage.held(stage.offer_of(hour), origin="staff") for hour in (10, 12, 14))
+    assert stage.tell(stage.check_out(begun, payment="on_site")) == ["applied"]
+    assert stage.tell(stage.check_out(canceled, payment="on_site")) == ["too_many_on_site"]
+    stage.rows("UPDATE booking SET hold_expires_at = starts_at WHERE studio_id = :studio")
+    stage.set_clock(stage.at(10.5))
+    assert stage.tell(
+        stage.check_out(canceled, payment="on_site"),
+        stage.check_out(last, payment="on_site"),
+        stage.let_go(canceled),
+        stage.check_out(last, payment="on_site"),
+    ) == ["applied", "too_many_on_site", "applied", "applied"]
+
+
 def test_staff_holds_for_longer(stage: Stage) -> None:
     stage.set_studio(hold_seconds=600, staff_hold_seconds=7_200)
     for origin, seconds in (("customer", 600), ("staff", 7_200)):

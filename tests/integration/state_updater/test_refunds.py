@@ -4,8 +4,10 @@ from uuid import UUID
 
 import pytest
 
+from billing.refunds import SEEN_AFTER
 from bus.messages import RecordPaymentOutcome
 from kit.ids import new_id
+from state_updater.tasks.payments import REPEAT_WITHIN
 from storage.provider_calls import Subject
 from tests.integration.state_updater.shops import PRICE_MINOR, Shop, said
 
@@ -131,6 +133,26 @@ def test_an_unknown_refund_keeps_its_sum(shop: Shop) -> None:
     assert shop.tell(shop.request(new_id(), paid, 1)) == ["exceeds_refundable"]
     assert shop.tell(shop.refunded(refund_id, paid)) == ["applied"]
     assert shop.state("invoice", UUID(str(paid.invoice_id))) == "refunded"
+
+
+def test_an_unknown_refund_that_the_provider_never_made_frees_its_sum_when_somebody_has_looked(
+    shop: Shop,
+) -> None:
+    paid = shop.pay()
+    refund_id = _sent(shop, paid, 60_000)
+    assert shop.tell(shop.decline(refund_id, paid)) == ["not_due"], "its answer may be on the way"
+    assert shop.tell(shop.refunded(refund_id, paid, 60_000, outcome="unknown")) == ["applied"]
+    assert shop.tell(shop.decline(refund_id, paid)) == ["not_due"], "it may still be sent again"
+    assert REPEAT_WITHIN < SEEN_AFTER
+    shop.rows(
+        "UPDATE refund SET updated_at = updated_at - make_interval(hours => 1) WHERE id = :id", id=refund_id
+    )
+    (answer,) = shop.apply([shop.accept(shop.decline(refund_id, paid), "staff:test")])
+    assert answer.state == "applied"
+    assert (shop.state("refund", refund_id), _sums(shop, paid)) == ("declined", (0, 0))
+    # Somebody has looked in the wrong place: money that has gone is a fact.
+    assert shop.tell(shop.refunded(refund_id, paid, 60_000)) == ["applied"]
+    assert (shop.state("refund", refund_id), _sums(shop, paid)) == ("succeeded", (60_000, 0))
 
 
 @pytest.mark.parametrize("outcome", ["declined", "unknown"])

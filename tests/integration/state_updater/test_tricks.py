@@ -73,6 +73,34 @@ def test_who_would_not_get_everything_back_does_not_move_to_a_cheaper_time(
     assert stage.refunds(booking_id) == [(TOTAL_MINOR - 1, "terms", "sent")]
 
 
+def test_the_price_of_the_cheapest_time_does_not_book_the_dearest(stage: Stage) -> None:
+    """A surcharge may stay unpaid until the visit: one beyond what is paid already is staff's to allow."""
+    booking_id, _ = stage.confirmed()
+    for missing_minor in (5_000_000, TOTAL_MINOR + 1):
+        (answer,) = stage.send(
+            stage.move(booking_id, stage.offer_of(14, total_minor=TOTAL_MINOR + missing_minor))
+        )
+        assert answer.problem == {
+            "code": "surcharge_too_large",
+            "surcharge_minor": missing_minor,
+            "paid_minor": TOTAL_MINOR,
+        }
+    assert stage.taken() == [("booking", 12, 14)]
+    twice = stage.offer_of(14, total_minor=2 * TOTAL_MINOR)
+    assert stage.tell(stage.move(booking_id, twice)) == ["applied"]
+
+
+def test_what_went_back_does_not_stand_for_a_surcharge_and_staff_moves_all_the_same(stage: Stage) -> None:
+    booking_id, paid = stage.confirmed()
+    stage.tell(stage.refunded(new_id(), paid, TOTAL_MINOR - 10_000))
+    dearer = stage.offer_of(14, total_minor=TOTAL_MINOR + 10_001)
+    (answer,) = stage.send(stage.move(booking_id, dearer))
+    assert answer.problem == {
+        "code": "surcharge_too_large", "surcharge_minor": 10_001, "paid_minor": 10_000
+    }  # fmt: skip
+    assert stage.tell(stage.move(booking_id, dearer, origin="staff")) == ["applied"]
+
+
 def test_who_pays_on_site_moves_to_a_cheaper_time_in_time(stage: Stage) -> None:
     booking_id = stage.held(stage.offer_of(terms=()), origin="staff")
     stage.tell(stage.check_out(booking_id, payment="on_site", origin="staff"))
@@ -125,7 +153,7 @@ def test_a_surcharge_is_due_until_the_visit(stage: Stage) -> None:
     """Who does not pay for a dearer time is seen to owe it, and moves no further."""
     booking_id, _ = stage.confirmed()
     surcharge_id = new_id()
-    stage.tell(stage.move(booking_id, stage.offer_of(16, total_minor=400_000), surcharge_id))
+    stage.tell(stage.move(booking_id, stage.offer_of(16, total_minor=300_000), surcharge_id))
     stage.set_clock(stage.at(16 - 25))
     assert stage.tell(stage.expire(surcharge_id), stage.move(booking_id, stage.offer_of(18))) == [
         "not_due",

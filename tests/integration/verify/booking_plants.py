@@ -26,6 +26,14 @@ _DROP_FENCE = "ALTER TABLE occupancy DROP CONSTRAINT occupancy_never_twice"
 _SMALLER_STOCK = "UPDATE extra SET stock = 1 WHERE id = {extra_id}"
 _STAYS_UNREFUNDED = "DELETE FROM refund WHERE origin = 'terms' AND invoice_id IS NULL"
 
+_UNANSWERED = "UPDATE check_admission SET admitted_at = now() - interval '16 minutes'"
+_ASKED = """
+    INSERT INTO provider_call (id, studio_id, kind, attempt_id, call_number, request_id, body_hash,
+        started_at, lease_until, outcome, finished_at, next_at)
+    SELECT gen_random_uuid(), studio_id, 'look_up', attempt_id, 1000, transaction_id, '', now(), now(),
+        'not_found', now(), {next} FROM check_admission
+"""
+
 BOOKING_PLANTS: list[tuple[str, str]] = [
     (
         "always_applied_command_has_effects",
@@ -41,6 +49,10 @@ BOOKING_PLANTS: list[tuple[str, str]] = [
         "always_no_hall_was_given_twice",
         "DELETE FROM state_event WHERE aggregate_id = {lost_id} AND trigger = 'expire'",
     ),
+    (
+        "always_no_hall_was_given_twice",
+        "DELETE FROM state_event WHERE aggregate_id = {no_show_id} AND trigger = 'mark_no_show'",
+    ),
     # Held after the hold before was lost, and before that was given again.
     ("always_no_hall_was_given_twice", _held_when("taker_id", "reinstated_id")),
     (
@@ -55,7 +67,7 @@ BOOKING_PLANTS: list[tuple[str, str]] = [
         "always_booking_has_its_hall",
         "UPDATE occupancy SET released_at = created_at WHERE booking_id = {paid_id}",
     ),
-    ("always_booking_has_its_hall", "UPDATE occupancy SET kind = 'hold' WHERE booking_id = {no_show_id}"),
+    ("always_booking_has_its_hall", "UPDATE occupancy SET kind = 'hold' WHERE booking_id = {completed_id}"),
     (
         "always_booking_has_its_hall",
         "UPDATE occupancy SET ends_at = ends_at - interval '31 minutes' WHERE booking_id = {paid_id}",
@@ -65,7 +77,13 @@ BOOKING_PLANTS: list[tuple[str, str]] = [
         "UPDATE occupancy SET hall_id = {other_hall_id} WHERE booking_id = {held_id}",
     ),
     ("always_booking_has_its_hall", "UPDATE booking SET state = 'canceled' WHERE id = {held_id}"),
+    ("always_booking_has_its_hall", "UPDATE booking SET state = 'no_show' WHERE id = {completed_id}"),
+    ("always_booking_has_its_hall", "UPDATE booking SET state = 'completed' WHERE id = {no_show_id}"),
     ("always_extra_is_with_its_booking", "UPDATE booking SET state = 'expired' WHERE id = {held_id}"),
+    (
+        "always_extra_is_with_its_booking",
+        "UPDATE extra_use SET released_at = NULL WHERE booking_id = {no_show_id}",
+    ),
     (
         "always_extra_is_with_its_booking",
         "UPDATE extra_use SET ends_at = ends_at - interval '1 hour' WHERE booking_id = {held_id}",
@@ -74,7 +92,7 @@ BOOKING_PLANTS: list[tuple[str, str]] = [
     (
         "always_extras_stay_within_stock",
         "UPDATE extra_use u SET starts_at = held.starts_at + interval '1 hour', ends_at = held.ends_at"
-        " FROM extra_use held WHERE u.booking_id = {no_show_id} AND held.booking_id = {held_id}",
+        " FROM extra_use held WHERE u.booking_id = {resold_id} AND held.booking_id = {held_id}",
     ),
     (
         "always_booking_total_is_its_lines",
@@ -141,6 +159,9 @@ BOOKING_PLANTS: list[tuple[str, str]] = [
         "settled_no_hold_is_overdue",
         "UPDATE booking SET hold_expires_at = now() - interval '21 minutes' WHERE id = {awaiting_id}",
     ),
+    ("settled_unanswered_admission_is_asked_about", _UNANSWERED),
+    # What was asked and is not asked again asks nothing.
+    ("settled_unanswered_admission_is_asked_about", f"{_UNANSWERED}; {_ASKED.replace('{next}', 'NULL')}"),
 ]
 
 
@@ -173,6 +194,14 @@ NO_VIOLATIONS: list[tuple[str, str]] = [
     (
         "always_late_money_is_answered",
         "; ".join([_STAYS_UNREFUNDED, "UPDATE studio SET late_money = 'staff'"]),
+    ),
+    (
+        "settled_unanswered_admission_is_asked_about",
+        f"{_UNANSWERED}; {_ASKED.replace('{next}', 'now() + interval $$1 hour$$')}",
+    ),
+    (
+        "settled_unanswered_admission_is_asked_about",
+        f"{_UNANSWERED}, closed_at = now()",
     ),
     # The second begins as the first ends.
     (

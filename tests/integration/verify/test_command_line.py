@@ -2,12 +2,14 @@
 
 import json
 import os
+import secrets
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.engine import make_url
 from typer.testing import CliRunner, Result
 
 from cli.demo import DEMO_STUDIO_ID, OFFERS
@@ -140,3 +142,27 @@ def test_what_a_person_can_mend_is_a_sentence(url: str, sentence: str, words: st
     assert sentence in done.stderr
     assert "Traceback" not in done.stderr
     assert "hush" not in done.stderr
+
+
+@pytest.mark.parametrize("words", ["refunds list", "staff list --host a.example.org", "db bootstrap"])
+def test_a_login_without_the_right_is_told_in_a_sentence_who_has_it(database_url: str, words: str) -> None:
+    login = f"guest_{secrets.token_hex(4)}"
+    with owner_engine(database_url).begin() as connection:
+        connection.exec_driver_sql(f"CREATE ROLE {login} LOGIN PASSWORD 'hush'")
+    url = make_url(database_url).set(username=login, password="hush").render_as_string(hide_password=False)
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "cli.main", *words.split()],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            cwd=ROOT,
+            env={"PATH": os.defpath, "DATABASE_URL": url},
+        )
+    finally:
+        with owner_engine(database_url).begin() as connection:
+            connection.exec_driver_sql(f"DROP ROLE {login}")
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("billbus: this login lacks the right (")
+    assert "migrate" in line

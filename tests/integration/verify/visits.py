@@ -117,16 +117,18 @@ class Visits:
         self._give_back()
 
     def _come_and_go(self) -> None:
-        self.completed_id, self.no_show_id = self._paid(11), self._held(12, extras=1)
+        self.completed_id, self.no_show_id = self._paid(11), self._held(12, extras=2)
         on_site = CheckOutBooking(
             **self._named(self.no_show_id), invoice_id=new_id(), payment="on_site", origin="staff"
         )
         self._applied.apply(on_site, "staff:test")
-        with self._later(FIRST_VISIT + timedelta(days=13) - datetime.now(UTC)):
+        with self._later(FIRST_VISIT + timedelta(days=12, minutes=10) - datetime.now(UTC)):
             self._applied.apply(
                 CompleteBooking(**self._named(self.completed_id), origin="clock"), "task:test"
             )
             self._applied.apply(MarkNoShow(**self._named(self.no_show_id)), "staff:test")
+            # What is left of that time is sold again, with its extras.
+            self.resold_id = self._held(12 + 1 / 24, extras=2)
 
     def _close_and_open(self) -> None:
         blackouts = [new_id(), new_id()]
@@ -155,7 +157,7 @@ class Visits:
     def _named(self, booking_id: UUID) -> dict[str, UUID]:
         return {"studio_id": DEMO_STUDIO_ID, "customer_id": self.customer_id, "booking_id": booking_id}
 
-    def _offer(self, day: int, hours: int = 2, *, extras: int = 0, hall_id: UUID | None = None) -> Offer:
+    def _offer(self, day: float, hours: int = 2, *, extras: int = 0, hall_id: UUID | None = None) -> Offer:
         starts_at = FIRST_VISIT + timedelta(days=day)
         lines = [InvoiceLine(description="Red", quantity=hours, unit_amount_minor=HOUR_MINOR)]
         if extras:
@@ -166,7 +168,7 @@ class Visits:
             lines=tuple(lines), terms=TERMS,
         )  # fmt: skip
 
-    def _held(self, day: int, *, extras: int = 0) -> UUID:
+    def _held(self, day: float, *, extras: int = 0) -> UUID:
         booking_id = new_id()
         offer = self._offer(day, extras=extras)
         self._applied.apply(HoldBooking(**self._named(booking_id), offer=offer, origin="staff"), "staff:test")

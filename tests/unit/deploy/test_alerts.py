@@ -181,6 +181,18 @@ def test_gauges_of_jobs_are_of_the_jobs_there_are() -> None:
 # ------------------------------------------------------------------ dashboards
 
 
+def test_what_alerts_about_money_read_is_shown() -> None:
+    shown = {
+        metric
+        for board in DASHBOARDS.values()
+        for panel in panels(board)
+        for target in panel["targets"]
+        for metric in metrics_of(target["expr"])
+    }
+    (money,) = load(PROMETHEUS / "rules/money.yml")["groups"]
+    assert {metric for rule in money["rules"] for metric in metrics_of(rule["expr"])} <= shown
+
+
 @pytest.mark.parametrize("name", ["operations", "money"])
 def test_a_dashboard_reads_what_is_exported_in_units(name: str) -> None:
     shown = panels(DASHBOARDS[name])

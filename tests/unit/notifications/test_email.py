@@ -13,6 +13,7 @@ import pytest
 from notifications.email import NAME_LENGTH_LIMIT, RecipientRefused, compose, sender_address
 from notifications.formats import one_line
 from notifications.rendering import Letter
+from web.hosts import host_name
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 NOTIFICATION = UUID("0190f3a0-0000-7000-8000-000000000001")
@@ -40,6 +41,12 @@ def test_answers_go_where_they_are_read_if_they_are_asked_for() -> None:
     assert str(email.message_from_bytes(bytes(asking), policy=default)["Reply-To"]) == (
         "Йога <hello@yoga.example.org>"
     )
+
+
+def test_answers_come_to_a_host_that_is_not_of_ascii() -> None:
+    desk = sender_address("hello@{host}".replace("{host}", host_name("студия.рф")), "Студия")
+    asking = bytes(compose(LETTER, NOTIFICATION, SENDER, "Анна", "a@example.org", NOW, desk))
+    assert b"<hello@xn--d1aizef8e.xn--p1ai>" in asking
 
 
 def test_both_parts_and_the_headers_of_a_machine_are_there() -> None:

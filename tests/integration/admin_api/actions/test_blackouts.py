@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime, timedelta
 from threading import Event, Thread
 from typing import Any
 from uuid import UUID
@@ -17,6 +18,7 @@ from tests.integration.admin_api.actions.bookings import (
     hold,
     open_hall,
     pay,
+    today,
 )
 from tests.integration.admin_api.actions.clerk import Clerk
 from web.problems import Problem
@@ -181,6 +183,63 @@ def test_more_than_can_be_let_go_at_once_is_refused(manager: Clerk, monkeypatch:
     named = [confirm(manager, hall_id), confirm(manager, hall_id, starts="13:00", ends="14:00")]
     monkeypatch.setattr(clearing_room, "CLEARED_LIMIT", 1)
     assert manager.codes("clear_and_block_hall", hall_id, **clearing(*named)) == ["too_many_in_the_way"]
+
+
+def put_clock(clerk: Clerk, hours: float) -> None:
+    """So many hours into the tenth day."""
+    clerk.shop.set_clock(today() + timedelta(days=10, hours=hours))
+
+
+@pytest.mark.parametrize("mark", ["complete_booking", "mark_no_show", ""])
+def test_visits_that_are_over_are_not_in_the_way(manager: Clerk, mark: str) -> None:
+    """A leak at 14: the hall is closed from then on, whoever was there before, marked or not yet."""
+    shop, hall_id = manager.shop, open_hall(manager)
+    over, ahead = pay(manager, hall_id), pay(manager, hall_id, starts="16:00", ends="18:00")
+    put_clock(manager, 12.5)
+    if mark:
+        assert manager.tell(mark, over) == "applied"
+    put_clock(manager, 14)
+    refusal = manager.foresee("block_hall", hall_id, **closing()).refusal
+    assert refusal == {"code": "bookings_in_the_way", "booking_ids": [str(ahead)]}
+    *_, closes = manager.foresee("clear_and_block_hall", hall_id, **clearing(ahead)).lines
+    starts_at = datetime.fromisoformat(str(closes.facts["starts_at"]))
+    assert abs(starts_at - (today() + timedelta(days=10, hours=14))) < timedelta(minutes=1)
+    with applying(manager, but_not="BlockHall"):
+        done = manager.press("clear_and_block_hall", hall_id, **clearing(ahead))
+    assert manager.apply(done.operation).state == "applied"
+    assert shop.state("booking", ahead) == "canceled"
+    assert shop.state("booking", over) not in ("canceled", "expired")
+    assert live(manager, hall_id)[-1] == "blackout"
+
+
+def test_what_is_over_altogether_is_not_closed(manager: Clerk) -> None:
+    hall_id = open_hall(manager)
+    put_clock(manager, 19)
+    assert manager.codes("block_hall", hall_id, **closing()) == ["closed_in_the_past"]
+    with pytest.raises(Problem) as refused:
+        manager.press("block_hall", hall_id, **closing())
+    assert (refused.value.status, refused.value.code) == (409, "closed_in_the_past")
+
+
+@pytest.mark.parametrize("is_completed", [True, False])
+def test_over_a_visit_that_cannot_be_canceled_nobody_is_let_go(manager: Clerk, is_completed: bool) -> None:
+    """It was marked before its end; or it has ended, and only the airing after it is in the way."""
+    shop, hall_id = manager.shop, open_hall(manager, buffer_after_minutes=60)
+    came, ahead = pay(manager, hall_id), pay(manager, hall_id, starts="15:00", ends="17:00")
+    put_clock(manager, 11 if is_completed else 12.5)
+    if is_completed:
+        assert manager.tell("complete_booking", came) == "applied"
+    refusal = {"code": "visits_in_the_way", "booking_ids": [str(came)]}
+    assert manager.foresee("clear_and_block_hall", hall_id, **clearing(came, ahead)).refusal == refusal
+    with pytest.raises(Problem) as refused:
+        manager.press("clear_and_block_hall", hall_id, **clearing(came, ahead))
+    assert (refused.value.status, refused.value.code) == (409, "visits_in_the_way")
+    assert facts_of(refused.value) == {"booking_ids": [str(came)]}
+    assert shop.state("booking", ahead) == "confirmed"
+    assert shop.rows("SELECT id FROM refund WHERE studio_id = :studio") == []
+    # After it there is nothing that cannot be let go.
+    later = {**clearing(ahead), "starts_at": at(10, "13:00")}
+    assert manager.codes("clear_and_block_hall", hall_id, **later)[-1] == "hall.closes"
 
 
 def test_hall_is_closed_for_a_year_at_most(manager: Clerk) -> None:

@@ -88,6 +88,31 @@ def test_taken_time_is_refused_and_the_end_of_one_is_the_start_of_the_next(manag
     hold(manager, hall_id, starts="12:00", ends="13:00")
 
 
+def test_refusal_of_a_taken_time_names_what_is_free_instead(manager: Clerk) -> None:
+    hall_id, other_id, customer_id = (
+        open_hall(manager),
+        open_hall(manager, name="Red"),
+        manager.shop.customer_id,
+    )
+    hold(manager, hall_id)
+    fields = wish(hall_id, starts="11:00", ends="13:00")
+    with pytest.raises(Problem) as refused:
+        manager.press("book", customer_id=customer_id, **fields)
+    foreseen = manager.foresee("book", customer_id=customer_id, **fields).refusal
+    assert foreseen is not None
+    alternatives = foreseen["alternatives"]
+    assert (refused.value.status, refused.value.code) == (409, "slot_taken")
+    assert refused.value.facts["facts"] == {"alternatives": alternatives}
+    assert isinstance(alternatives, list)
+    assert [one["hall_id"] for one in alternatives] == [str(hall_id)] * 5 + [str(other_id)]
+    booking_id = confirm(manager, other_id, starts="15:00", ends="17:00")
+    moved = manager.foresee("reschedule_booking", booking_id, **fields).refusal
+    assert moved is not None
+    assert moved["alternatives"] == alternatives
+    free = {name: alternatives[0][name] for name in ("starts_at", "ends_at")}
+    assert manager.tell("book", customer_id=customer_id, **fields | free) == "applied"
+
+
 @pytest.mark.parametrize(
     ("starts_at", "fault"),
     [

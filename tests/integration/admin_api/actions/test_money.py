@@ -134,6 +134,27 @@ def test_refund_is_asked_for_in_part_then_approved_and_rejected(manager: Clerk, 
     assert manager.tell("approve_refund", second) == "transition_refused"
 
 
+def test_unknown_refund_is_settled_by_who_has_looked_at_the_provider(manager: Clerk, support: Clerk) -> None:
+    shop = manager.shop
+    paid = shop.pay()
+    assert manager.tell("request_refund", paid.invoice_id, amount_minor=100, reason="Заболел") == "applied"
+    (refund_id,) = shop.rows("SELECT id FROM refund WHERE studio_id = :studio")[0]
+    assert manager.tell("approve_refund", refund_id) == "applied"
+    assert shop.tell(shop.refunded(refund_id, paid, 100, outcome="unknown")) == ["applied"]
+    assert "decline_refund" not in support.open("refunds", refund_id)
+    assert manager.open("refunds", refund_id) == {"retry_look_up_of_refund", "decline_refund"}
+    assert manager.tell("decline_refund", refund_id, reason="В кабинете нет") == "not_due"
+    shop.rows(
+        "UPDATE refund SET updated_at = updated_at - make_interval(hours => 1) WHERE id = :id", id=refund_id
+    )
+    assert manager.codes("decline_refund", refund_id, reason="В кабинете нет") == [
+        "step.refund.decline",
+        "event",
+    ]
+    assert manager.tell("decline_refund", refund_id, reason="В кабинете нет") == "applied"
+    assert shop.state("refund", refund_id) == "declined"
+
+
 def test_more_than_was_paid_is_refused_at_once(manager: Clerk) -> None:
     paid = manager.shop.pay()
     too_much = {"amount_minor": PRICE_MINOR + 1, "reason": "всё"}

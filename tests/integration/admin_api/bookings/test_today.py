@@ -9,7 +9,7 @@ from admin_api.bookings.today import BOOKING_KINDS, read_today
 from admin_api.desk import Desk
 from kit.ids import new_id
 from tests.integration.admin_api.bookings.rows import TOTAL_MINOR, bill, book, build_hall
-from tests.integration.admin_api.dashboards.rows import attempt, receive
+from tests.integration.admin_api.dashboards.rows import attempt, promise_declined, receive
 from tests.integration.state_updater.shops import Shop
 
 Sit = Callable[..., Desk]
@@ -95,6 +95,36 @@ def test_late_money_of_a_lost_booking_is_told_until_it_goes_back(shop: Shop, sit
     receive(shop, NOW, 5_000)
     (one,) = read_today(sit(shop, now=NOW)).late_money
     assert (one.booking_id, one.state, one.remaining.amount_minor) == (lost, "expired", 700)
+
+
+def test_what_was_promised_and_declined_is_told_until_it_is_asked_for_again(
+    shop: Shop, other_shop: Shop, sit: Sit
+) -> None:
+    canceled = book(shop, build_hall(shop, "Large"), hour(12), state="canceled")
+    payment_id = promise_declined(shop, NOW, 700, bill(shop, canceled, TOTAL_MINOR))
+    theirs = book(other_shop, build_hall(other_shop, "Theirs"), hour(12), state="canceled")
+    promise_declined(other_shop, NOW, 900, bill(other_shop, theirs, TOTAL_MINOR))
+    (one,) = read_today(sit(shop, now=NOW)).owed_refunds
+    assert (one.payment_id, one.booking_id, one.state) == (payment_id, canceled, "canceled")
+    assert (one.declined_at, one.remaining.amount_minor) == (NOW, 700)
+    shop.rows("UPDATE provider_payment SET reserved_minor = 700 WHERE id = :id", id=payment_id)
+    assert read_today(sit(shop, now=NOW)).owed_refunds == []
+
+
+def test_late_money_that_was_declined_is_told_once(shop: Shop, sit: Sit) -> None:
+    lost = book(shop, build_hall(shop, "Large"), hour(12), state="expired")
+    invoice_id = bill(shop, lost, 0, state="expired")
+    payment_id = promise_declined(shop, NOW, 700)
+    pay_late(shop, invoice_id, 800)
+    shop.rows(
+        "UPDATE provider_payment SET attempt_id = a.id FROM payment_attempt a"
+        " WHERE a.invoice_id = :invoice AND provider_payment.id = :id",
+        id=payment_id,
+        invoice=invoice_id,
+    )
+    today = read_today(sit(shop, now=NOW))
+    assert [one.remaining.amount_minor for one in today.late_money] == [800]
+    assert [(one.booking_id, one.remaining.amount_minor) for one in today.owed_refunds] == [(lost, 700)]
 
 
 def test_bookings_where_nothing_is_sold_any_more_are_told_with_the_reason(shop: Shop, sit: Sit) -> None:

@@ -40,6 +40,19 @@ _PAYMENT = text("""
         :refunded_minor, :received_at)
 """)
 
+_MATCHED = text("""
+    INSERT INTO provider_payment (id, studio_id, provider_account_id, transaction_id, invoice_id,
+        amount_minor, currency, unapplied_reason, refunded_minor, received_at)
+    VALUES (:id, :studio, :account, CAST(:id AS text), CAST(:invoice AS uuid), :amount_minor, 'RUB',
+        CASE WHEN CAST(:invoice AS uuid) IS NULL THEN 'invoice_expired' END, 0, :at)
+""")
+_DECLINED = text("""
+    INSERT INTO refund (id, studio_id, invoice_id, provider_payment_id, provider_account_id, state, version,
+        head_hash, amount_minor, currency, origin, reason, created_at, updated_at)
+    VALUES (gen_random_uuid(), :studio, CAST(:invoice AS uuid), :id, :account, 'declined', 4, '',
+        :amount_minor, 'RUB', 'terms', '', :at, :at)
+""")
+
 
 def post(shop: Shop, posting: Posting, amount_minor: int, at: datetime, currency: str = "RUB") -> None:
     """One transfer in the shop's books."""
@@ -123,3 +136,21 @@ def receive(
     }
     with shop.owner.begin() as connection:
         connection.execute(_PAYMENT, row)
+
+
+def promise_declined(shop: Shop, at: datetime, amount_minor: int, invoice_id: UUID | None = None) -> UUID:
+    """A payment, of an invoice if one is given, and the promised refund of all of it, which was declined."""
+    payment_id = new_id()
+    row = {
+        "id": payment_id,
+        "studio": shop.studio_id,
+        "account": shop.account_id,
+        "invoice": invoice_id,
+        "amount_minor": amount_minor,
+        "at": at,
+    }
+    with shop.owner.begin() as connection:
+        connection.execute(_QUIET)
+        connection.execute(_MATCHED, row)
+        connection.execute(_DECLINED, row)
+    return payment_id

@@ -11,7 +11,7 @@ from admin_api.dashboards.views import Dashboard
 from admin_api.desk import Desk
 from billing.ledger import Posting
 from kit.ids import new_id
-from tests.integration.admin_api.dashboards.rows import attempt, post, receive, subscribe
+from tests.integration.admin_api.dashboards.rows import attempt, post, promise_declined, receive, subscribe
 from tests.integration.state_updater.shops import PRICE_MINOR, Shop
 from web.problems import Problem
 
@@ -235,6 +235,17 @@ def test_lists_are_bounded_and_the_number_has_them_all(shop: Shop, sit: Sit) -> 
     assert received == sorted(received)
     assert received[0] == NOON - timedelta(minutes=LIST_LIMIT + 2)
     assert board.numbers.unapplied_money[0].count == LIST_LIMIT + 3
+
+
+def test_what_was_promised_and_declined_is_counted_and_named(shop: Shop, other_shop: Shop, sit: Sit) -> None:
+    assert read(sit(shop, now=NOON)).numbers.owed_refunds == []
+    later = promise_declined(shop, NOON, 300)
+    sooner = promise_declined(shop, NOON - timedelta(days=1), 500)
+    promise_declined(other_shop, NOON, 900)
+    board = read(sit(shop, now=NOON))
+    assert [(one.count, one.sum.amount_minor) for one in board.numbers.owed_refunds] == [(2, 800)]
+    named = [(one.payment_id, one.remaining.amount_minor) for one in board.lists.owed_refunds]
+    assert named == [(sooner, 500), (later, 300)]
 
 
 def test_uncertain_attempts_name_their_invoice(shop: Shop, sit: Sit) -> None:

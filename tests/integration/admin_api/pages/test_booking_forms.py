@@ -261,6 +261,27 @@ def test_move_of_a_booking_shows_its_price_before_and_after(house: House) -> Non
     assert "RUB 1,000.00 before, RUB 3,000.00 then: RUB 2,000.00 more" in words(shown)
 
 
+def test_taken_time_offers_others_each_of_which_is_one_press_away(house: House) -> None:
+    house.hold("10:00", "11:00")
+    customer_id = str(house.office.shop.customer_id)
+    typed = {"customer_id": customer_id, "hall_id": str(house.hall_id), "people": "3"}
+    taken = {"starts_at": f"{DAY} 10:30", "ends_at": f"{DAY} 11:30"}
+    refused = foresee(house.browser, "/admin/do/book", **typed, **taken)
+    assert "Free instead" in words(refused)
+    first = refused.text.partition('class="other-times"')[2].partition("</li>")[0]
+    form = hidden_fields(Response(200, text=first))
+    assert (form["starts_at"], form["ends_at"]) == (f"{DAY} 11:00", f"{DAY} 12:00")
+    assert (form["customer_id"], form["people"]) == (customer_id, "3")
+    shown = house.browser.post("/admin/do/book", data=form)
+    assert shown.status_code == 200
+    assert "Free instead" not in words(shown)
+    assert "11:00–12:00" in words(shown)
+    confirmed = {name: value for name, value in hidden_fields(refused).items() if name != "preview"}
+    done = house.browser.post("/admin/do/book", data={**confirmed, **typed, **taken})
+    assert done.status_code == 409
+    assert "Free instead" in words(done)
+
+
 def test_bookings_in_the_way_are_linked_and_can_be_let_go_from_there(house: House) -> None:
     first, second = house.hold("10:00", "11:00"), house.hold("13:00", "14:00")
     closing = {"starts_at": f"{DAY} 09:00", "ends_at": f"{DAY} 18:00", "note": "Repairs"}

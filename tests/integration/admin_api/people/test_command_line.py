@@ -104,3 +104,28 @@ def _member(office: Office, member_id: str) -> StaffRow:
         id=member_id,
     )
     return StaffRow(*rows[0])  # type: ignore[arg-type]
+
+
+def make_studio(host: str) -> Result:
+    words = ["studio", "create", "--name", "S", "--timezone", "Europe/Moscow", "--host", host]
+    return CliRunner().invoke(app, words, env={"COLUMNS": "200"})
+
+
+@pytest.mark.usefixtures("run")
+def test_a_studio_answers_at_the_name_that_browsers_send(office: Office) -> None:
+    done = make_studio("Студия.рф")
+    assert done.exit_code == 0, done.output
+    found = office.services.hosts.find_studio("xn--d1aizef8e.xn--p1ai")
+    assert str(found) == done.output.strip()
+    listed = CliRunner().invoke(app, ["staff", "list", "--host", "студия.рф"], env={"COLUMNS": "200"})
+    assert listed.exit_code == 0, listed.output
+
+
+@pytest.mark.usefixtures("run")
+@pytest.mark.parametrize(
+    "host", ["студия рф", "a.example.org:80", "https://a.example.org", "a..b", "a.b.", "_"]
+)
+def test_a_host_that_no_browser_sends_is_refused(host: str) -> None:
+    done = make_studio(host)
+    assert done.exit_code == 2
+    assert "this is no host name" in done.output

@@ -41,6 +41,14 @@ def test_a_new_studio_has_its_accounts_and_an_invited_owner(office: Office) -> N
     assert rows == [(done.subject_id, "create_studio"), (office.studio_id, "create_studio")]
 
 
+def test_a_host_is_kept_as_browsers_send_it(office: Office) -> None:
+    wanted = body()
+    desk, host = office.desk(office.hire("platform_admin")), f"Студия.{wanted['host']}"
+    done = do(desk, "create_studio", **{**wanted, "host": host})
+    studio = office.ask("SELECT host FROM studio WHERE id = :id", id=done.subject_id)
+    assert studio == [(f"xn--d1aizef8e.{wanted['host']}",)]
+
+
 def test_a_host_belongs_to_one_studio(office: Office) -> None:
     with pytest.raises(Problem) as refused:
         do(office.desk(office.hire("platform_admin")), "create_studio", **body(host=office.host.upper()))
@@ -71,6 +79,8 @@ def test_a_studio_makes_no_studios(office: Office, role: str) -> None:
         {"host": "a b.example.org"},
         {"host": "a.example.org:80"},
         {"host": "a.example.org@evil"},
+        {"host": "студия рф"},
+        {"host": "a..example.org"},
         {"timezone": "Mars/Phobos"},
         {"timezone": "../../etc/passwd"},
         {"currency": "rub"},

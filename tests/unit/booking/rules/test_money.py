@@ -84,18 +84,33 @@ def test_what_goes_back_twice_leaves_nothing_and_not_less() -> None:
     assert (money.left_minor, to_give_back(money, 100)) == (0, 0)
 
 
-@pytest.mark.parametrize(("missing", "percent"), [(0, 0), (1, 0), (-1, 100)])
+PAID = BookingMoney(10_000, 10_000, 3_000, 0)
+
+
+@pytest.mark.parametrize(("missing", "percent"), [(0, 0), (1, 0), (-1, 100), (7_000, 100)])
 def test_a_customer_moves_where_nothing_is_saved_that_canceling_would_cost(
     missing: int, percent: int
 ) -> None:
-    check_move_by_customer(missing, percent)
+    check_move_by_customer(PAID, missing, percent)
 
 
 @pytest.mark.parametrize("percent", [0, 99])
 def test_a_customer_does_not_move_away_from_what_canceling_would_cost(percent: int) -> None:
     with pytest.raises(Refused, match="too_late_to_pay_less") as refused:
-        check_move_by_customer(-1, percent)
+        check_move_by_customer(PAID, -1, percent)
     assert refused.value.facts == {"refund_percent": percent}
+
+
+@pytest.mark.parametrize(
+    ("money", "missing"),
+    [(PAID, 7_001), (BookingMoney(1_000, 1_000, 0, 0), 5_000_000), (BookingMoney(1, 1, 1, 0), 1)],
+)
+def test_a_customer_does_not_move_to_where_more_is_missing_than_is_left_of_what_is_paid(
+    money: BookingMoney, missing: int
+) -> None:
+    with pytest.raises(Refused, match="surcharge_too_large") as refused:
+        check_move_by_customer(money, missing, 100)
+    assert refused.value.facts == {"surcharge_minor": missing, "paid_minor": money.left_minor}
 
 
 @pytest.mark.parametrize("seed", range(300))

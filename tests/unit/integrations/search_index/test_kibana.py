@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from bus.events import EVENTS
 from integrations.search_index.documents import INDEX_PREFIX
 from integrations.search_index.indexer import TEMPLATE
 from tests.unit.integrations.search_index.files import mapping, saved_objects, template
@@ -169,6 +170,13 @@ def test_a_page_shows_each_of_its_parts_in_a_place_of_its_own(one: dict[str, Any
         taken |= cells
     parts = [each for each in one["references"] if each["type"] != "index-pattern"]
     assert len(parts) == len(panels) > 2
+
+
+def test_events_of_bookings_are_found_by_their_kind() -> None:
+    search = OBJECTS["search", "billbus-booking-events"]
+    assert list(queries(search)) == ["event.action : booking.*"]
+    assert any(kind.startswith("booking.") for kind in EVENTS)
+    assert {"booking.starts_at", "booking.total_minor", "hall.id"} <= set(search["attributes"]["columns"])
 
 
 def test_one_invoice_is_chosen_by_its_id() -> None:
