@@ -52,6 +52,7 @@ def test_hall_is_booked_from_the_choice_to_the_paid_booking_on_a_narrow_screen(
     expect(page.locator("#sure")).to_contain_text("All of it goes back")
     page.get_by_role("button", name="Keep it").click()
     _fits(page)
+    _move_a_quarter_later(page)
 
 
 def test_taken_slot_offers_others_and_one_of_them_is_held(page: Page, town: Town) -> None:
@@ -100,6 +101,20 @@ def test_price_that_is_too_old_is_worked_out_again_and_says_so(page: Page, town:
     expect(page.locator("#held")).to_contain_text(HALL, timeout=ANSWER_MS_MAX)
     expect(page.locator("#cost")).to_be_hidden()
     town.go_ahead(0)
+
+
+def _move_a_quarter_later(page: Page) -> None:
+    """Its own day is shown, and its own time is free for it."""
+    was = page.locator("#when").inner_text()
+    page.get_by_role("link", name="Move", exact=True).click()
+    expect(page.locator("#moving")).to_contain_text(was, timeout=ANSWER_MS_MAX)
+    expect(page.locator("label.day").nth(PAID_DAY).locator("input")).to_be_checked()
+    page.locator("label.time").nth(1).click()
+    expect(page.locator("#lines")).to_contain_text("The price stays the same", timeout=ANSWER_MS_MAX)
+    page.locator("#hold").click()
+    expect(page.locator("#state")).to_have_text("It is confirmed", timeout=ANSWER_MS_MAX)
+    expect(page.locator("#when")).not_to_have_text(was)
+    _fits(page)
 
 
 def _choose(page: Page, town: Town, day: int) -> None:

@@ -97,10 +97,11 @@
       if (mine === asking) at("times").removeAttribute("aria-busy");
     }
   };
+  const forgetDay = () => form.querySelectorAll("[name=day]:checked").forEach((one) => { one.checked = false; });
   const turn = (count) => {
     first = days.add(first, count);
     if (first < days.today()) first = days.today();
-    form.querySelectorAll("[name=day]:checked").forEach((one) => { one.checked = false; });
+    forgetDay();
     return loadTimes();
   };
 
@@ -146,7 +147,7 @@
     chosen.at = alternative.starts_at;
     if (!(first <= chosenDay() && chosenDay() < days.add(first, DAYS))) first = chosenDay();
     placeHall();
-    form.querySelectorAll("[name=day]:checked").forEach((one) => { one.checked = false; });
+    forgetDay();
     askQuote();
     at("chosen").focus();
     await loadTimes();
@@ -243,6 +244,7 @@
       const day = days.localDate(moved.starts_at);
       if (day >= days.add(first, DAYS)) first = day;
       wantedDay = day;
+      forgetDay();
     }
     chosen.extras = Object.fromEntries(moved.extras.map(({ extra_id, quantity }) => [extra_id, quantity]));
     at("title").textContent = words.move_title;
