@@ -16,6 +16,8 @@ from runtime.rabbitmq import RabbitServer, ensure_installation
 
 TOOLS_DIR = Path(__file__).resolve().parent.parent / ".tools"
 AMQP_VARIABLE = "TEST_AMQP_URL"
+# One server has the pools of many applications, one after another.
+SETTINGS = {"max_connections": "400"}
 
 
 def main_installation() -> PostgresInstallation:
@@ -53,7 +55,7 @@ def private_postgres(installation: PostgresInstallation) -> Iterator[PostgresSer
     Tests of crashes start durable ones of their own.
     """
     with open_directory() as directory:
-        server = PostgresServer(directory, installation=installation, durable=False)
+        server = PostgresServer(directory, installation=installation, settings=SETTINGS, durable=False)
         try:
             server.start()
             yield server

@@ -21,7 +21,7 @@ _INVOICE = text("""
     FROM invoice WHERE id = :id
 """)
 _SUBSCRIPTION = text("SELECT id, customer_id, state, cancel_at_period_end FROM subscription WHERE id = :id")
-_ATTEMPT = text("SELECT id, customer_id, state FROM payment_attempt WHERE id = :id")
+_ATTEMPT = text("SELECT id, customer_id, invoice_id, state FROM payment_attempt WHERE id = :id")
 _REFUND = text("""
     SELECT id, customer_id, provider_payment_id, invoice_id, state FROM refund WHERE id = :id
 """)
