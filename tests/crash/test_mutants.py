@@ -78,7 +78,7 @@ MUTANTS = (
         f"{STATE_UPDATER}/test_tasks.py::test_the_call_is_on_record_before_any_byte_leaves",
         "the provider was asked without a record",
     ),
-    # The constraint keeps the hall from being taken twice, but commands run into it, or wait there for others.
+    # The constraint keeps the hall from being taken twice, but commands run into it, or wait there.
     Mutant(
         "without the lock of a hall",
         "state_updater/statements.py",
