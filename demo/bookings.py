@@ -108,14 +108,14 @@ class BookingStory:
         return Told(what, answer.seen, "booking canceled, refund succeeded")
 
     def pay_unheard(self, deadline: float) -> Told:
-        """Both pay for a held slot, and the provider's word of it does not come."""
+        """Both pay for a held slot, and the provider neither tells of it nor answers who asks."""
         slot = self._winner.find_slot(self._hall["id"], LATE_MINUTES)
         self._winner.hold(slot, deadline)
         self._twin.keep_quiet(len(self._guests))
         for guest in self._guests:
             guest.check_out_and_pay(deadline)
         times = " and ".join(f"{one.name} {self._when(one.booking)}" for one in (self._winner, self._other))
-        return Told(f"{times}; both callbacks are held up", states="booking awaiting_payment")
+        return Told(f"{times}; the provider is mute", states="booking awaiting_payment")
 
     def lose_holds(self, deadline: float) -> Told:
         billbus(["demo", "clock", str(LATE_SECONDS)], remaining(deadline))

@@ -11,6 +11,8 @@ from demo.client import Json
 from demo.expectations import StepFailed
 
 TWIN_SECONDS_MAX = 10.0
+# How somebody who was not told finds out about a payment; the worker asks a few times.
+QUESTIONS, QUESTIONS_MAX = ("payments/find", "payments/get"), 1_000
 
 
 class Twin:
@@ -34,12 +36,16 @@ class Twin:
         return sum(row["amount_minor"] for row in ledger["refunds"] if row["payment_transaction_id"] in taken)
 
     def keep_quiet(self, times: int) -> None:
-        """The next `times` payments are taken, and nobody is told of them until `speak`."""
-        fault = {"point": "callback/pay", "kind": "callbacks_out_of_order", "times": times}
-        self._call("POST", "/_twin/faults", {"faults": [fault]})
+        """The next `times` payments are taken, and nobody hears of them until `speak`, told or asking."""
+        faults = [{"point": "callback/pay", "kind": "callbacks_out_of_order", "times": times}] + [
+            {"point": question, "kind": "error_500_before_effect", "times": QUESTIONS_MAX}
+            for question in QUESTIONS
+        ]
+        self._call("POST", "/_twin/faults", {"faults": faults})
 
     def speak(self) -> int:
-        """Tells all that has not been told; how many callbacks that were."""
+        """Tells all that has not been told, and answers again; how many callbacks that were."""
+        self._call("POST", "/_twin/faults", {"faults": []})
         tried: int = self._call("POST", "/_twin/callbacks/deliver", {"everything": True})["tried"]
         return tried
 
