@@ -5,6 +5,8 @@ One story: subscribe and pay, a month later be reminded, pay nothing and let the
 """
 
 from collections.abc import Callable
+from datetime import datetime, time, timedelta
+from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
@@ -17,8 +19,8 @@ pytestmark = pytest.mark.timeout(900)
 
 LETTER = {"width": 640, "height": 400}
 PLAN = "Репетиции: месяц"
-# Within the week in which the next period is invoiced, whatever month it is.
-AHEAD_SECONDS = 25 * 86_400
+# Within the week in which the next period is invoiced, whatever month it is, and at an hour for letters.
+AHEAD, AT, TIMEZONE = timedelta(days=25), time(12), ZoneInfo("Europe/Moscow")
 
 
 def test_customer_pays_is_reminded_and_lets_the_subscription_end(
@@ -29,7 +31,7 @@ def test_customer_pays_is_reminded_and_lets_the_subscription_end(
     page.goto(town.client_url)
     mine = page.locator("#subscriptions")
     expect(mine).to_contain_text("is active, paid until", timeout=ANSWER_MS_MAX)
-    town.go_ahead(AHEAD_SECONDS, "renewal", "reminder")
+    town.go_ahead(_seconds_ahead(), "renewal", "reminder")
     expect(mine).to_contain_text("for the period", timeout=ANSWER_MS_MAX)
     expect(mine).to_contain_text("It can be paid until")
     photograph(page, "home")
@@ -42,6 +44,11 @@ def test_customer_pays_is_reminded_and_lets_the_subscription_end(
     expect(mine.get_by_role("button", name="Pay")).to_have_count(0)
     page.set_viewport_size(NARROW)  # type: ignore[arg-type]
     assert page.evaluate("document.documentElement.scrollWidth") <= NARROW["width"]
+
+
+def _seconds_ahead() -> int:
+    now = datetime.now(TIMEZONE)
+    return int((datetime.combine((now + AHEAD).date(), AT, TIMEZONE) - now).total_seconds())
 
 
 def _register(page: Page, town: Town) -> None:
