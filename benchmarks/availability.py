@@ -6,6 +6,7 @@ and, on its last line, one JSON object, `ratio` first. docs/performance.md tells
 """
 
 import argparse
+import gc
 import json
 import os
 import statistics
@@ -112,6 +113,8 @@ def measure(url: str, window: Span, round_count: int) -> dict[str, list[float]]:
 
 
 def _timed(way: Callable[[Connection, Span], int], connection: Connection, window: Span) -> float:
+    # What another way has left behind is not to be paid by this one.
+    gc.collect()
     began_at = time.perf_counter()
     size = way(connection, window)
     taken_ms = (time.perf_counter() - began_at) * 1_000

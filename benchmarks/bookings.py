@@ -27,7 +27,7 @@ from benchmarks.halls import make_halls
 from benchmarks.people import STUDIO, register
 from benchmarks.pgbench import fill_pgbench, run_pgbench
 from benchmarks.stories import ON_SITE, ONLINE, Client, Payment
-from benchmarks.twin import running_twin
+from benchmarks.twin import Twin, running_twin
 from benchmarks.workers import Crew, Place
 
 PROCESSES: Final = {"client_api": 2, "billing_consumer": 2, "state_updater": 1}
@@ -44,8 +44,9 @@ class Run:
     """One database with its crew: whose times are left, and what has been measured."""
 
     ground: Ground
-    place: Place
     crew: Crew
+    twin: Twin
+    measured: Measured
     hall_ids: Sequence[UUID]
     starts: Sequence[Iterator[datetime]]
     pgbench: list[float] = field(default_factory=list)
@@ -55,16 +56,13 @@ class Run:
     def play_round(self, seconds: float, pgbench_seconds: int) -> None:
         """pgbench, then each way to pay. Raises RuntimeError when anything of it goes wrong."""
         self.pgbench.append(run_pgbench(self.ground, pgbench_seconds))
-        with running_twin(self.ground.directory) as twin:
-            twin.introduce(self.place, self.crew.ports)
-            measured = Measured(self.ground, self.place.database_url, self.crew, twin.process_id)
-            for payment, rounds in self.rounds.items():
-                clients = self._clients(payment, twin.port)
-                rounds.append(measured.measure(clients, seconds))
-                self.story_count += sum(len(client.told) for client in clients)
-            measured.check(self.story_count)
+        for payment, rounds in self.rounds.items():
+            clients = self._clients(payment)
+            rounds.append(self.measured.measure(clients, seconds))
+            self.story_count += sum(len(client.told) for client in clients)
+        self.measured.check(self.story_count)
 
-    def _clients(self, payment: Payment, twin_port: int) -> list[Client]:
+    def _clients(self, payment: Payment) -> list[Client]:
         """New ones each time: nobody may promise to pay for many times on site."""
         return [
             Client(
@@ -73,7 +71,7 @@ class Run:
                 hall_id=self.hall_ids[number % HALL_COUNT],
                 starts=self.starts[number],
                 api_port=self.crew.ports[number % len(self.crew.ports)],
-                twin_port=twin_port,
+                twin_port=self.twin.port,
             )
             for number, person in enumerate(register(self.crew.ports[0], CLIENT_COUNT))
         ]
@@ -89,8 +87,10 @@ def running(ground: Ground) -> Iterator[Run]:
         owner.execute("CREATE EXTENSION pg_stat_statements")
         owner.execute("UPDATE studio SET pays_on_site = true WHERE id = %s", [STUDIO.id("studio")])
     place = Place(url, ground.amqp_url, ground.directory)
-    with place.crew(PROCESSES) as crew:
-        yield Run(ground, place, crew, hall_ids, [_starts_of(n) for n in range(CLIENT_COUNT)])
+    with place.crew(PROCESSES) as crew, running_twin(ground.directory) as twin:
+        twin.introduce(place, crew.ports)
+        measured = Measured(ground, url, crew, twin.process_id)
+        yield Run(ground, crew, twin, measured, hall_ids, [_starts_of(n) for n in range(CLIENT_COUNT)])
 
 
 def _starts_of(number: int) -> Iterator[datetime]:
