@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from traceback import clear_frames
 from typing import LiteralString
 
 from alembic.util.exc import CommandError
@@ -115,6 +116,11 @@ def _scratch_database(server_url: str, step: Step) -> Iterator[tuple[str, tuple[
             connection.execute(create.format(sql.Identifier(name)))
             connection.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(sql.Identifier(name)))
         yield make_url(server_url).set(database=name).render_as_string(hide_password=False), left_over
+    except BaseException as error:
+        # Ctrl-C may have come while a connection was being made. Kept by the traceback it would stay half
+        # open, and the server, before it drops a database, waits for it until authentication_timeout.
+        clear_frames(error.__traceback__)
+        raise
     finally:
         with connect(server_url, autocommit=True) as connection, step("the scratch database is dropped"):
             connection.execute(

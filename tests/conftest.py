@@ -4,6 +4,7 @@ import secrets
 from collections.abc import Iterator
 
 import pytest
+import structlog
 
 from runtime.postgres import PostgresServer
 from runtime.rabbitmq import RabbitServer
@@ -22,6 +23,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--crash-rounds", type=int, default=1, help="Play all crash points so many times.")
     group.addoption("--pictures", default=None, metavar="DIR", help="Keep pictures of the pages there.")
     group.addoption("--crash-seed", type=int, default=None, help="The seed that orders them, as printed.")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def loggers_stay_loose() -> Iterator[None]:
+    """What a process configures it keeps; here the next test listens to the same logger (`capture_logs`)."""
+    configure = structlog.configure
+    with pytest.MonkeyPatch.context() as patch:
+        loose = {"cache_logger_on_first_use": False}
+        patch.setattr(structlog, "configure", lambda **given: configure(**given | loose))
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -17,7 +17,7 @@ from storage.database import connect_as
 
 WAIT_SECONDS = 0.02
 CONSUMER_NAME = "racing consumer"
-CUT_EVERY_SECONDS = (0.3, 0.9)
+CUT_EVERY_SECONDS = (0.1, 0.3)
 
 # One that is in the middle of a transaction, whatever it does there.
 _CUT = """
