@@ -244,12 +244,14 @@ def _citing(person: Person, quote: str) -> tuple[int, str]:
 
 
 def test_a_quote_is_good_for_its_own_client_alone(
-    looker: Person, sign_in: SignIn, house: House, other_house: House
+    sign_in: SignIn, api_database: str, other_house: House
 ) -> None:
-    quote = _quote(looker, house.slot("2038-03-10T12:00"))["quote"]
-    assert _citing(sign_in(house), quote) == (422, "quote_invalid")
+    own = open_house(api_database)
+    person = sign_in(own)
+    quote = _quote(person, own.slot("2038-03-10T12:00"))["quote"]
+    assert _citing(sign_in(own), quote) == (422, "quote_invalid")
     assert _citing(sign_in(other_house), quote) == (422, "quote_invalid")
-    assert _citing(looker, quote) == (202, "None")
+    assert _citing(person, quote) == (202, "None")
 
 
 def test_an_altered_quote_is_worth_nothing(looker: Person, house: House, settings: ApiSettings) -> None:
