@@ -1,14 +1,13 @@
-"""Free time as it is shown: runs with what an hour costs, starts for a duration, and what else there is.
+"""Free time as it is shown: runs with what an hour costs, and starts for a duration.
 
-Called by the routes, and by the admin for bookings on a client's behalf. What is free is found by the very
-function that checks a quote, so that whatever is shown can be quoted, and nothing else.
+Called by the routes. What is free is found by the very function that checks a quote, so that whatever is
+shown can be quoted, and nothing else.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
-from itertools import islice
 from typing import Final, NamedTuple
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -16,20 +15,16 @@ from zoneinfo import ZoneInfo
 import orjson
 from sqlalchemy import Connection
 
-from booking.offers import make_offer
-from booking.queries import Hall, find_hall, read_halls, read_taken, read_tariffs
-from booking.rules.availability import check_slot, free_spans, nearest_free, nearest_window, starts_in
+from booking.queries import Hall, read_taken, read_tariffs
+from booking.rules.availability import free_spans, starts_in
 from booking.rules.calendar import HallRules, Span
 from booking.rules.prices import Band, Tariff, bands_of
-from bus.messages import ExtraWanted, Offer
 from kit.errors import Refused
 
 # Runs and starts in one answer, some 300 and 30 bytes each: 20 megabytes at most.
 RUNS_LIMIT: Final = 50_000
 STARTS_LIMIT: Final = 150_000
 INSTANTS_KEPT: Final = 32_768
-NEAREST_LIMIT: Final = 5
-OTHER_HALLS_LIMIT: Final = 3
 
 Json = dict[str, object]
 
@@ -134,87 +129,3 @@ def _local_span(timezone: str, span: Span) -> Json:
 def _local(timezone: str, at: datetime) -> str:
     """The same instants come back hall after hall."""
     return at.astimezone(ZoneInfo(timezone)).isoformat()
-
-
-def alternatives(
-    connection: Connection,
-    hall_id: UUID,
-    slot: Span,
-    people: int,
-    now: datetime,
-    except_booking: UUID | None = None,
-) -> list[Json]:
-    """What else could be booked: the nearest times of the same length in this hall, then other halls at this
-    very time, for as many people."""
-    hall = find_hall(connection, hall_id)
-    nearest: list[Json] = []
-    if hall is not None:
-        taken = read_taken(connection, [hall_id], nearest_window(slot), except_booking)[hall_id]
-        spans = nearest_free(hall.rules, taken, slot, now, NEAREST_LIMIT)
-        nearest = [_alternative(hall, span) for span in spans]
-    others = _others(connection, hall_id, slot, people, now, except_booking)
-    return nearest + [_alternative(other, slot) for other in others]
-
-
-def taken_facts(
-    connection: Connection,
-    refusal: Mapping[str, object],
-    hall_id: UUID,
-    slot: Span,
-    people: int,
-    now: datetime,
-    except_booking: UUID | None,
-) -> Json:
-    """What helps whoever was refused a taken time: `alternatives`. Nothing for other refusals."""
-    if refusal.get("code") != "slot_taken":
-        return {}
-    return {"alternatives": alternatives(connection, hall_id, slot, people, now, except_booking)}
-
-
-def make_offer_or_alternatives(
-    connection: Connection,
-    hall_id: UUID,
-    slot: Span,
-    people: int,
-    extras: Sequence[ExtraWanted],
-    now: datetime,
-    except_booking: UUID | None = None,
-) -> Offer:
-    """`make_offer`, for whoever chooses a time: the refusal of one that is taken has `alternatives`."""
-    try:
-        return make_offer(connection, hall_id, slot, people, extras, now, except_booking)
-    except Refused as refusal:
-        recorded = {"code": refusal.code, **refusal.facts}
-        more = taken_facts(connection, recorded, hall_id, slot, people, now, except_booking)
-        if not more:
-            raise
-        raise Refused(refusal.code, **refusal.facts, **more) from None
-
-
-def _others(
-    connection: Connection,
-    hall_id: UUID,
-    slot: Span,
-    people: int,
-    now: datetime,
-    except_booking: UUID | None,
-) -> list[Hall]:
-    halls = [hall for hall in read_halls(connection) if hall.id != hall_id and hall.capacity >= people]
-    hall_ids = [hall.id for hall in halls]
-    taken = read_taken(connection, hall_ids, slot, except_booking)
-    tariffs = read_tariffs(connection, hall_ids, now)
-    free = (hall for hall in halls if hall.id in tariffs and _is_free(hall, taken[hall.id], slot, now))
-    return list(islice(free, OTHER_HALLS_LIMIT))
-
-
-def _is_free(hall: Hall, taken: Sequence[Span], slot: Span, now: datetime) -> bool:
-    try:
-        check_slot(hall.rules, taken, slot, now)
-    except Refused:
-        return False
-    return True
-
-
-def _alternative(hall: Hall, span: Span) -> Json:
-    times = _local_span(hall.rules.timezone, span)
-    return {"hall_id": str(hall.id), "hall_name": hall.name, **times}

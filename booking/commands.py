@@ -13,7 +13,7 @@ from uuid import UUID
 from fastapi import Depends, Request, Response
 from sqlalchemy import Connection
 
-from booking.availability import taken_facts
+from booking.alternatives import Wish, alternatives
 from booking.bookings import get_booking
 from booking.doors import Customer, Doors, DoorsOf, SignedIn
 from booking.queries import Policy, get_policy
@@ -91,10 +91,12 @@ class Asking:
 
     def _explain(self, quote: Quote) -> Explain:
         def explain(connection: Connection, refusal: Mapping[str, object]) -> Mapping[str, object]:
-            now = self.mine.look(connection)[1]
+            if refusal.get("code") != "slot_taken":
+                return {}
             offer = quote.offer
             slot = Span(offer.starts_at, offer.ends_at)
-            return taken_facts(connection, refusal, offer.hall_id, slot, offer.people, now, quote.booking_id)
+            wish = Wish(offer.hall_id, slot, offer.people, except_booking=quote.booking_id)
+            return {"alternatives": alternatives(connection, wish, self.mine.look(connection)[1])}
 
         return explain
 

@@ -11,6 +11,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
+from booking.alternatives import Wish, alternatives
 from booking.queries import (
     Extra,
     Hall,
@@ -21,8 +22,7 @@ from booking.queries import (
     read_tariff,
     read_uses,
 )
-from booking.rules.availability import check_slot
-from booking.rules.calendar import Span
+from booking.rules.availability import can_be_booked, check_slot
 from booking.rules.prices import ExtraPrice, Line, quote_lines
 from booking.rules.stock import most_in_use
 from bus.messages import AMOUNT_LIMIT_MINOR, CancellationTier, ExtraWanted, InvoiceLine, Offer
@@ -31,38 +31,32 @@ from kit.errors import NotFound, Refused
 DESCRIPTION_LIMIT: Final = 200
 
 
-def make_offer(
-    connection: Connection,
-    hall_id: UUID,
-    slot: Span,
-    people: int,
-    extras: Sequence[ExtraWanted],
-    now: datetime,
-    except_booking: UUID | None = None,
-) -> Offer:
+def make_offer(connection: Connection, wish: Wish, now: datetime) -> Offer:
     """A time in a hall with its price and the terms of today, if it may be had; `now` is the studio's own.
 
-    What `except_booking` has itself counts as free: it is the one to be moved. Raises NotFound (the hall) and
-    Refused: `too_many_people` (capacity), the codes of `check_slot`, `extra_not_available`,
-    `extra_given_twice`, `extra_not_free` (extra_id, free), `no_price`, `exceeds_amount_limit`.
+    Raises NotFound (the hall) and Refused: `too_many_people` (capacity), the codes of `check_slot`,
+    `slot_taken` with `alternatives`, `extra_not_available`, `extra_given_twice`, `extra_not_free` (extra_id,
+    free), `no_price`, `exceeds_amount_limit`.
     """
-    hall = find_hall(connection, hall_id)
+    hall = find_hall(connection, wish.hall_id)
     if hall is None:
-        raise NotFound(what="hall", id=str(hall_id))
-    if people > hall.capacity:
+        raise NotFound(what="hall", id=str(wish.hall_id))
+    if wish.people > hall.capacity:
         raise Refused("too_many_people", capacity=hall.capacity)
     # What no hall offers is not looked for: it may be a year of occupancies.
-    check_slot(hall.rules, (), slot, now)
-    check_slot(hall.rules, read_taken(connection, [hall_id], slot, except_booking)[hall_id], slot, now)
-    wanted = _wanted(connection, hall, extras)
-    _check_stock(connection, wanted, slot, except_booking)
-    lines = _lines(connection, hall, slot, people, [(extra.price, count) for extra, count in wanted], now)
+    check_slot(hall.rules, (), wish.slot, now)
+    taken = read_taken(connection, [hall.id], wish.slot, wish.except_booking)[hall.id]
+    if not can_be_booked(hall.rules, taken, wish.slot, now):
+        raise Refused("slot_taken", alternatives=alternatives(connection, wish, now))
+    wanted = _wanted(connection, hall, wish.extras)
+    _check_stock(connection, wanted, wish)
+    lines = _lines(connection, hall, wish, [(extra.price, count) for extra, count in wanted], now)
     terms = get_policy(connection, hall.studio_id).terms
     return Offer(
-        hall_id=hall_id,
-        starts_at=slot.starts_at,
-        ends_at=slot.ends_at,
-        people=people,
+        hall_id=hall.id,
+        starts_at=wish.slot.starts_at,
+        ends_at=wish.slot.ends_at,
+        people=wish.people,
         extras=tuple(ExtraWanted(extra_id=extra.id, quantity=count) for extra, count in wanted),
         lines=lines,
         terms=tuple(
@@ -84,13 +78,11 @@ def _wanted(connection: Connection, hall: Hall, extras: Sequence[ExtraWanted]) -
     return list(wanted.values())
 
 
-def _check_stock(
-    connection: Connection, wanted: Sequence[tuple[Extra, int]], slot: Span, except_booking: UUID | None
-) -> None:
+def _check_stock(connection: Connection, wanted: Sequence[tuple[Extra, int]], wish: Wish) -> None:
     limited = [(extra, count) for extra, count in wanted if extra.stock is not None]
-    uses = read_uses(connection, [extra.id for extra, _count in limited], slot, except_booking)
+    uses = read_uses(connection, [extra.id for extra, _count in limited], wish.slot, wish.except_booking)
     for extra, count in limited:
-        free = max((extra.stock or 0) - most_in_use(uses[extra.id], slot), 0)
+        free = max((extra.stock or 0) - most_in_use(uses[extra.id], wish.slot), 0)
         if count > free:
             raise Refused("extra_not_free", extra_id=str(extra.id), free=free)
 
@@ -98,15 +90,14 @@ def _check_stock(
 def _lines(
     connection: Connection,
     hall: Hall,
-    slot: Span,
-    people: int,
+    wish: Wish,
     extras: Sequence[tuple[ExtraPrice, int]],
     now: datetime,
 ) -> tuple[InvoiceLine, ...]:
     tariff = read_tariff(connection, hall.id, now)
     if tariff is None:
         raise Refused("no_price", hall_id=str(hall.id))
-    lines = quote_lines(tariff, hall.rules.timezone, hall.name, slot, people, extras)
+    lines = quote_lines(tariff, hall.rules.timezone, hall.name, wish.slot, wish.people, extras)
     if sum(line.quantity * line.unit_amount_minor for line in lines) > AMOUNT_LIMIT_MINOR:
         raise Refused("exceeds_amount_limit")
     return tuple(_invoice_line(line) for line in lines)

@@ -13,13 +13,13 @@ from uuid import UUID
 from sqlalchemy import Connection, text
 
 from billing.payments import ADMISSION_ASKED_DAYS, ADMISSION_SECONDS
-from storage.provider_calls import DUE_LIMIT, Subject, story_of
+from storage.due import DUE_LIMIT, STUDIO_NOW, story_of
+from storage.provider_calls import Subject
 
 # A call that asks about a transaction bears its id.
-_IS_UNANSWERED: Final = """
-    c.closed_at IS NULL AND c.admitted_at <= clock_timestamp()
-        + make_interval(secs => coalesce(o.offset_seconds, 0) - :admission_seconds)
-"""
+_IS_UNANSWERED: Final = (
+    f"c.closed_at IS NULL AND c.admitted_at <= {STUDIO_NOW} - make_interval(secs => :admission_seconds)"
+)
 _IS_ASKED_ON: Final = "first_asked_at > clock_timestamp() - make_interval(days => :asked_days)"
 _TIMES: Final = {"admission_seconds": ADMISSION_SECONDS, "asked_days": ADMISSION_ASKED_DAYS}
 

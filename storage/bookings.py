@@ -6,7 +6,6 @@ canceled or moved. Decides nothing and writes nothing.
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
 from uuid import UUID
 
 from sqlalchemy import Connection, TextClause, text
@@ -14,9 +13,8 @@ from sqlalchemy import Connection, TextClause, text
 from billing.refunds import GOING_BACK, WITHDRAWABLE
 from booking.rules.machine import COMPLETE_AFTER, EXPIRY_WAIT, HELD
 from booking.rules.money import BookingMoney
+from storage.due import DUE_LIMIT, LATEST, OFFSET, STUDIO_NOW, story_of
 from storage.invoices import MOVING, money_may_move
-
-DUE_LIMIT: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,19 +38,13 @@ class BookingTime:
     clock_offset: timedelta
 
 
-# Offsets of clocks are few, and only test studios have any: the largest bounds the walk in the index.
-_LATEST = "(SELECT make_interval(secs => greatest(max(offset_seconds), 0)) FROM clock_offset)"
-_OFFSET = "make_interval(secs => coalesce(o.offset_seconds, 0))"
-
-
 def _due(states: str, column: str, condition: str = "true") -> TextClause:
     """Those in `states` whose `column` has been for `after` seconds; the longest first."""
     before = "clock_timestamp() - make_interval(secs => :after)"
     return text(f"""
-        SELECT b.id, b.studio_id, b.customer_id, b.ends_at,
-            (SELECT correlation_id FROM state_event e WHERE e.aggregate_id = b.id AND e.version = 1)
+        SELECT b.id, b.studio_id, b.customer_id, b.ends_at, {story_of("b.id")}
         FROM booking b LEFT JOIN clock_offset o ON o.studio_id = b.studio_id
-        WHERE b.state {states} AND b.{column} <= {before} + {_LATEST} AND b.{column} <= {before} + {_OFFSET}
+        WHERE b.state {states} AND b.{column} <= {before} + {LATEST} AND b.{column} <= {before} + {OFFSET}
             AND ({condition})
         ORDER BY b.{column}, b.id LIMIT :limit
     """)  # noqa: S608  # all of it is of this module
@@ -61,9 +53,9 @@ def _due(states: str, column: str, condition: str = "true") -> TextClause:
 # Money may be moving for a hold, so it waits. Were those that wait found all the same, they would fill every
 # page when a provider is away, and keep others from being let go.
 _DOES_NOT_WAIT = f"""
-    b.hold_expires_at <= clock_timestamp() + {_OFFSET} - make_interval(secs => :wait)
+    b.hold_expires_at <= {STUDIO_NOW} - make_interval(secs => :wait)
     OR NOT EXISTS (SELECT FROM invoice i WHERE i.booking_id = b.id AND i.state = 'open'
-        AND {money_may_move("i.id", f"clock_timestamp() + {_OFFSET}")})
+        AND {money_may_move("i.id", STUDIO_NOW)})
 """
 
 # Written as the conditions of their indexes are.

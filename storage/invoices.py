@@ -13,8 +13,7 @@ from uuid import UUID
 from sqlalchemy import Connection, text
 
 from billing.payments import ADMISSION_SECONDS, IN_FLIGHT
-
-DUE_LIMIT: Final = 200
+from storage.due import DUE_LIMIT, STUDIO_NOW, story_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,15 +59,13 @@ _REFUNDABLE = text("""
 """)
 # Those that wait for money are not found: when a provider is away they would fill every page, and keep others
 # from being closed.
-_NOW = "clock_timestamp() + make_interval(secs => coalesce(o.offset_seconds, 0))"
 _EXPIRED = text(f"""
-    SELECT i.id, i.studio_id, i.customer_id, i.subscription_id,
-        (SELECT correlation_id FROM state_event e WHERE e.aggregate_id = i.id AND e.version = 1)
+    SELECT i.id, i.studio_id, i.customer_id, i.subscription_id, {story_of("i.id")}
     FROM invoice i
     LEFT JOIN clock_offset o ON o.studio_id = i.studio_id
     LEFT JOIN booking b ON b.id = i.booking_id
-    WHERE i.state = 'open' AND b.state IS DISTINCT FROM 'awaiting_payment' AND i.expires_at <= {_NOW}
-        AND NOT {money_may_move("i.id", _NOW)}
+    WHERE i.state = 'open' AND b.state IS DISTINCT FROM 'awaiting_payment' AND i.expires_at <= {STUDIO_NOW}
+        AND NOT {money_may_move("i.id", STUDIO_NOW)}
     ORDER BY i.expires_at, i.id LIMIT :limit
 """)  # noqa: S608
 

@@ -15,11 +15,10 @@ from sqlalchemy import Connection, Row, text
 from sqlalchemy.exc import IntegrityError
 
 from kit.ids import new_id
+from storage.due import DUE_LIMIT, story_of
 
 CallKind = Literal["create", "refund", "look_up"]
 SubjectColumn = Literal["attempt_id", "refund_id"]
-
-DUE_LIMIT = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,14 +142,6 @@ def finish_call(
 
 
 # ------------------------------------------------------------------ what is due
-
-
-def story_of(aggregate_id: str) -> str:
-    """SQL for the correlation id that an aggregate began with."""
-    return (
-        "(SELECT correlation_id FROM state_event e"  # noqa: S608  # the argument is a literal of this module
-        f" WHERE e.aggregate_id = {aggregate_id} AND e.version = 1) AS correlation_id"
-    )
 
 
 # Sent, but no call was ever recorded: the task was lost, so nothing has gone out.

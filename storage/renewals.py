@@ -12,6 +12,8 @@ from uuid import UUID
 
 from sqlalchemy import Connection, text
 
+from storage.due import LATEST, OFFSET
+
 PAGE_LIMIT = 200
 
 
@@ -65,12 +67,9 @@ class DueReminder:
         return Place(self.period_end, self.id)
 
 
-# Offsets of clocks are few and only test studios have any: their extremes bound the walk in the index. Asked
-# for apart, they are known before it begins.
+# As LATEST, on the other side. Asked for apart, both are known before the walk begins.
 _EARLIEST = "(SELECT make_interval(secs => least(min(offset_seconds), 0)) FROM clock_offset)"
-_LATEST = "(SELECT make_interval(secs => greatest(max(offset_seconds), 0)) FROM clock_offset)"
-_OFFSET = "make_interval(secs => coalesce(o.offset_seconds, 0))"
-_STUDIO_NOW = f"CAST(:now AS timestamptz) + {_OFFSET}"
+_STUDIO_NOW = f"CAST(:now AS timestamptz) + {OFFSET}"
 _FROM = "FROM subscription s LEFT JOIN clock_offset o ON o.studio_id = s.studio_id"
 _AFTER = "s.state = 'active' AND (s.current_period_end, s.id) > (:after_end, :after_id)"
 _ORDER = "ORDER BY s.current_period_end, s.id LIMIT :limit"
@@ -82,7 +81,7 @@ _TO_RENEW = text(f"""
     {_FROM}
     WHERE {_AFTER} AND NOT s.cancel_at_period_end
       AND s.current_period_end - (s.current_period_end - s.current_period_start) / 2 <= {_STUDIO_NOW}
-      AND s.current_period_end <= CAST(:now AS timestamptz) + make_interval(days => :days) + {_LATEST}
+      AND s.current_period_end <= CAST(:now AS timestamptz) + make_interval(days => :days) + {LATEST}
       AND s.current_period_end <= {_STUDIO_NOW} + make_interval(days => :days)
       AND NOT EXISTS (SELECT FROM invoice i WHERE i.subscription_id = s.id
           AND i.period_start = s.current_period_end AND i.state <> 'void')
@@ -92,7 +91,7 @@ _TO_END = text(f"""
     SELECT s.id, s.studio_id, s.customer_id, s.current_period_end, {_STUDIO_NOW}
     {_FROM}
     WHERE {_AFTER} AND s.cancel_at_period_end
-      AND s.current_period_end <= CAST(:now AS timestamptz) + {_LATEST}
+      AND s.current_period_end <= CAST(:now AS timestamptz) + {LATEST}
       AND s.current_period_end <= {_STUDIO_NOW}
     {_ORDER}
 """)
@@ -105,7 +104,7 @@ _PERIOD = """
 """
 # One that was told of this end, at this distance or nearer, is not told again, wherever the clock goes.
 _TO_REMIND = text(f"""
-    SELECT s.id, s.studio_id, s.customer_id, s.current_period_end, {_STUDIO_NOW}, {_OFFSET}, studio.timezone,
+    SELECT s.id, s.studio_id, s.customer_id, s.current_period_end, {_STUDIO_NOW}, {OFFSET}, studio.timezone,
         s.cancel_at_period_end, due.days_before, i.id, i.total_minor - i.paid_minor, i.currency
     {_FROM}
     JOIN studio ON studio.id = s.studio_id
@@ -117,7 +116,7 @@ _TO_REMIND = text(f"""
     WHERE {_AFTER} AND due.days_before IS NOT NULL AND s.current_period_end > {_STUDIO_NOW}
       AND s.current_period_end > CAST(:now AS timestamptz) + {_EARLIEST}
       AND s.current_period_end <= CAST(:now AS timestamptz) + make_interval(days => :most_days)
-          + {_LATEST}
+          + {LATEST}
       AND NOT EXISTS (SELECT FROM notification n WHERE n.studio_id = s.studio_id AND n.subject_id = s.id
           AND n.kind = CASE WHEN s.cancel_at_period_end THEN 'period_end' ELSE 'renewal' END
           AND starts_with(n.occasion, {_PERIOD})

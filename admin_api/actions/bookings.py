@@ -17,7 +17,8 @@ from admin_api.actions.fields import Nothing, Reason, Remark
 from admin_api.actions.local_times import LocalTime, read_span, write_local
 from admin_api.actions.rows import AnyRow, get_booking, list_booked_extras
 from admin_api.desk import Desk
-from booking.availability import make_offer_or_alternatives
+from booking.alternatives import Wish
+from booking.offers import make_offer
 from booking.rules.machine import BOOKING
 from bus.messages import (
     EXTRAS_LIMIT,
@@ -101,10 +102,8 @@ def _offer(
     calendar = get_calendar(connection, desk.studio_id)
     slot = read_span(calendar.timezone, sent.starts_at, sent.ends_at)
     extras = [ExtraWanted(**extra.model_dump()) for extra in sent.extras]
-    now = calendar.now(desk.now)
-    return make_offer_or_alternatives(
-        connection, sent.hall_id, slot, sent.people, extras, now, except_booking
-    )
+    wish = Wish(sent.hall_id, slot, sent.people, extras, except_booking)
+    return make_offer(connection, wish, calendar.now(desk.now))
 
 
 def _want_hold(desk: Desk, connection: Connection, _subject_id: None, sent: NewBooking) -> Wanted:

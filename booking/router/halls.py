@@ -21,10 +21,10 @@ from booking.availability import Asked, availability, window_of
 from booking.bookings import require_own
 from booking.doors import PREFIX, Customer, DoorsOf, Visit, Visitor
 from booking.queries import Extra, Hall, find_hall, get_policy, read_extras, read_halls, read_tariffs
+from booking.rules.availability import check_length
 from booking.rules.calendar import HallRules, Span
 from booking.rules.prices import Tariff
 from booking.views import AvailabilityView, ExtraView, HallListView, HallView, OpenHoursView
-from kit.errors import Refused
 from web.documented import problems
 from web.fields import Bearer, shown
 from web.problems import invalid, not_found
@@ -184,16 +184,6 @@ def _only(hall: Hall | None, minutes: int | None) -> list[Hall]:
     if minutes is not None:
         check_length(hall.rules, minutes)
     return [hall]
-
-
-def check_length(rules: HallRules, minutes: int) -> None:
-    """Raises Refused: the codes that a slot of this length would be refused with."""
-    if minutes < rules.minutes_min:
-        raise Refused("too_short", minutes_min=rules.minutes_min)
-    if minutes > rules.minutes_max:
-        raise Refused("too_long", minutes_max=rules.minutes_max)
-    if minutes % rules.step_minutes:
-        raise Refused("off_grid", step_minutes=rules.step_minutes)
 
 
 def _view(hall: Hall, tariff: Tariff | None, extras: Sequence[Extra]) -> HallView:

@@ -14,9 +14,10 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, fie
 from pydantic_core import PydanticCustomError
 from sqlalchemy import Connection
 
-from booking.availability import make_offer_or_alternatives
+from booking.alternatives import Wish
 from booking.bookings import check_move, get_booking
 from booking.doors import PREFIX, DoorsOf, SignedIn
+from booking.offers import make_offer
 from booking.queries import Policy, get_policy
 from booking.quotes import Quote, sign_quote
 from booking.router.halls import FIRST_DAY, LAST_DAY
@@ -95,9 +96,7 @@ def create(sent: NewQuote, caller: SignedIn, doors: DoorsOf) -> QuoteView:
 
 def _offer(connection: Connection, sent: NewQuote, now: datetime) -> Offer:
     slot = Span(sent.starts_at, sent.ends_at)
-    return make_offer_or_alternatives(
-        connection, sent.hall_id, slot, sent.people, sent.extras, now, sent.booking_id
-    )
+    return make_offer(connection, Wish(sent.hall_id, slot, sent.people, sent.extras, sent.booking_id), now)
 
 
 def _view(quote: Quote, token: str, policy: Policy) -> QuoteView:

@@ -68,18 +68,31 @@ def check_slot(rules: HallRules, taken: Sequence[Span], slot: Span, now: datetim
     if not (_is_on_grid(rules, slot.starts_at) and _is_on_grid(rules, slot.ends_at, is_end=True)):
         raise Refused("off_grid", step_minutes=rules.step_minutes)
     minutes = minute_floor(slot.starts_at), minute_floor(slot.ends_at)
-    length = minutes[1] - minutes[0]
-    if length < rules.minutes_min:
-        raise Refused("too_short", minutes_min=rules.minutes_min)
-    if length > rules.minutes_max:
-        raise Refused("too_long", minutes_max=rules.minutes_max)
-    if length % rules.step_minutes:
-        raise Refused("off_grid", step_minutes=rules.step_minutes)
+    check_length(rules, minutes[1] - minutes[0])
     _check_nearness(rules, slot, now)
     if _free_minutes(rules, (), slot, now) != [minutes]:
         raise Refused("outside_hours")
     if _free_minutes(rules, taken, slot, now) != [minutes]:
         raise Refused("slot_taken")
+
+
+def check_length(rules: HallRules, minutes: int) -> None:
+    """Nothing, if the hall is booked for so long. Raises `Refused` too_short, too_long, off_grid."""
+    if minutes < rules.minutes_min:
+        raise Refused("too_short", minutes_min=rules.minutes_min)
+    if minutes > rules.minutes_max:
+        raise Refused("too_long", minutes_max=rules.minutes_max)
+    if minutes % rules.step_minutes:
+        raise Refused("off_grid", step_minutes=rules.step_minutes)
+
+
+def can_be_booked(rules: HallRules, taken: Sequence[Span], slot: Span, now: datetime) -> bool:
+    """Whether `check_slot` has nothing against it."""
+    try:
+        check_slot(rules, taken, slot, now)
+    except Refused:
+        return False
+    return True
 
 
 def starts_in(rules: HallRules, free: Sequence[Span], minutes: int) -> list[datetime]:
